@@ -1,0 +1,461 @@
+//! The grammar of `Sec-WebSocket-Extensions`: reading it from text, writing it back.
+//!
+//! What a name or a parameter means is each extension's own business; which HTTP lines hold the text is the
+//! handshake's. One pass over the text, one offer in memory at a time. RFC 6455 §9.1, RFC 9110 §5.6.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One extension with its parameters, as offered by a client or accepted by a server (RFC 6455 §9.1).
+///
+/// `Display` writes it as it stands in `Sec-WebSocket-Extensions`. Names and values are tokens always, so
+/// nothing written needs quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionOffer<'a> {
+    name: Cow<'a, str>,
+    parameters: Vec<ExtensionParameter<'a>>,
+}
+
+/// One parameter of an extension: a name, and a value where one is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionParameter<'a> {
+    name: Cow<'a, str>,
+    value: Option<Cow<'a, str>>,
+}
+
+impl<'a> ExtensionOffer<'a> {
+    /// An extension without parameters.
+    ///
+    /// # Errors
+    /// When `name` is not a token (RFC 9110 §5.6.2).
+    pub fn new(name: impl Into<Cow<'a, str>>) -> Result<Self, ExtensionSyntaxError> {
+        Ok(Self {
+            name: token(name.into(), ExtensionSyntaxError::Name { at: 0 })?,
+            parameters: Vec::new(),
+        })
+    }
+
+    /// The same with one more parameter at the end.
+    ///
+    /// # Errors
+    /// When `name` or `value` is not a token (RFC 9110 §5.6.2).
+    pub fn with_parameter(
+        mut self,
+        name: impl Into<Cow<'a, str>>,
+        value: Option<impl Into<Cow<'a, str>>>,
+    ) -> Result<Self, ExtensionSyntaxError> {
+        let name = token(name.into(), ExtensionSyntaxError::Parameter { at: 0 })?;
+        let value = match value {
+            Some(value) => Some(token(value.into(), ExtensionSyntaxError::Value { at: 0 })?),
+            None => None,
+        };
+        self.parameters.push(ExtensionParameter { name, value });
+        Ok(self)
+    }
+
+    /// The extension's name, as written. Names are compared without regard to case by nobody but the
+    /// extension itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The parameters in the order of the text, repeated ones included.
+    pub fn parameters(&self) -> &[ExtensionParameter<'a>] {
+        &self.parameters
+    }
+
+    /// The first parameter called `name`.
+    pub fn parameter(&self, name: &str) -> Option<&ExtensionParameter<'a>> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// The same with a copy of every text it borrowed.
+    pub fn into_owned(self) -> ExtensionOffer<'static> {
+        let parameters = self
+            .parameters
+            .into_iter()
+            .map(ExtensionParameter::into_owned)
+            .collect();
+        ExtensionOffer {
+            name: Cow::Owned(self.name.into_owned()),
+            parameters,
+        }
+    }
+}
+
+impl ExtensionParameter<'_> {
+    /// The parameter's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The parameter's value, quotes and backslashes taken off.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    fn into_owned(self) -> ExtensionParameter<'static> {
+        let value = self.value.map(|value| Cow::Owned(value.into_owned()));
+        ExtensionParameter {
+            name: Cow::Owned(self.name.into_owned()),
+            value,
+        }
+    }
+}
+
+impl fmt::Display for ExtensionOffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.parameters
+            .iter()
+            .try_for_each(|parameter| write!(f, "; {parameter}"))
+    }
+}
+
+impl fmt::Display for ExtensionParameter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.value.iter().try_for_each(|value| write!(f, "={value}"))
+    }
+}
+
+/// Reads the offers of one `Sec-WebSocket-Extensions` line, one at a time, in order.
+///
+/// Several lines count as one list in their order: chain one call per line. The time is linear in the length
+/// of the line. After an error the iterator ends: RFC 6455 §9.1 fails the connection on text that does not
+/// conform to the grammar, so the caller reads to the end even when it has found what it wanted.
+///
+/// ```
+/// let line = r#"permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-other"#;
+/// let offers = ws_proto::parse_extensions(line).collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(offers[0].parameter("server_max_window_bits").and_then(|found| found.value()), Some("10"));
+/// assert_eq!(offers[1].to_string(), "x-other");
+/// # Ok::<(), ws_proto::ExtensionSyntaxError>(())
+/// ```
+pub fn parse_extensions(line: &str) -> ExtensionOffers<'_> {
+    ExtensionOffers {
+        text: line,
+        at: 0,
+        failed: false,
+    }
+}
+
+/// The iterator that [`parse_extensions`] returns.
+#[derive(Clone, Debug)]
+pub struct ExtensionOffers<'a> {
+    text: &'a str,
+    at: usize,
+    failed: bool,
+}
+
+impl<'a> Iterator for ExtensionOffers<'a> {
+    type Item = Result<ExtensionOffer<'a>, ExtensionSyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        self.skip_empty_elements();
+        self.peek()?;
+        let offer = self.offer();
+        self.failed = offer.is_err();
+        Some(offer)
+    }
+}
+
+impl<'a> ExtensionOffers<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Optional whitespace, RFC 9110 §5.6.3.
+    fn skip_whitespace(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// RFC 9110 §5.6.1.2: "A recipient MUST parse and ignore a reasonable number of empty list elements".
+    fn skip_empty_elements(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b',')) {
+            self.at += 1;
+        }
+    }
+
+    fn offer(&mut self) -> Result<ExtensionOffer<'a>, ExtensionSyntaxError> {
+        let at = self.at;
+        let name = self.token().ok_or(ExtensionSyntaxError::Name { at })?;
+        let mut parameters = Vec::new();
+        loop {
+            self.skip_whitespace();
+            match self.peek() {
+                None => break,
+                Some(b',') => {
+                    self.at += 1;
+                    break;
+                }
+                Some(b';') => {
+                    self.at += 1;
+                    self.skip_whitespace();
+                    parameters.push(self.parameter()?);
+                }
+                Some(_) => return Err(ExtensionSyntaxError::Separator { at: self.at }),
+            }
+        }
+        Ok(ExtensionOffer {
+            name: Cow::Borrowed(name),
+            parameters,
+        })
+    }
+
+    fn parameter(&mut self) -> Result<ExtensionParameter<'a>, ExtensionSyntaxError> {
+        let at = self.at;
+        let name = Cow::Borrowed(self.token().ok_or(ExtensionSyntaxError::Parameter { at })?);
+        self.skip_whitespace();
+        if self.peek() != Some(b'=') {
+            return Ok(ExtensionParameter { name, value: None });
+        }
+        self.at += 1;
+        self.skip_whitespace();
+        let at = self.at;
+        let value = match self.peek() {
+            Some(b'"') => self.quoted()?,
+            _ => Cow::Borrowed(self.token().ok_or(ExtensionSyntaxError::Value { at })?),
+        };
+        Ok(ExtensionParameter {
+            name,
+            value: Some(value),
+        })
+    }
+
+    /// The longest token here, `None` when there is not even one character of it.
+    fn token(&mut self) -> Option<&'a str> {
+        let rest = self.text.get(self.at..)?;
+        let length = rest
+            .bytes()
+            .position(|byte| !is_token_byte(byte))
+            .unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).filter(|token| !token.is_empty())
+    }
+
+    /// A quoted string, the opening quote being next. RFC 6455 §9.1: "the value after quoted-string
+    /// unescaping MUST conform to the 'token' ABNF", so the first character that could not be in a token
+    /// ends the work.
+    fn quoted(&mut self) -> Result<Cow<'a, str>, ExtensionSyntaxError> {
+        let opening = self.at;
+        self.at += 1;
+        if let Some(plain) = self.token() {
+            if self.peek() == Some(b'"') {
+                self.at += 1;
+                return Ok(Cow::Borrowed(plain));
+            }
+        }
+        self.at = opening + 1;
+        let mut value = String::new();
+        loop {
+            let byte = match self.peek() {
+                None => return Err(ExtensionSyntaxError::UnclosedQuote { at: opening }),
+                Some(b'"') if value.is_empty() => return Err(ExtensionSyntaxError::Value { at: opening }),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    self.at += 1;
+                    self.peek()
+                        .ok_or(ExtensionSyntaxError::UnclosedQuote { at: opening })?
+                }
+                Some(byte) => byte,
+            };
+            if !is_token_byte(byte) {
+                return Err(ExtensionSyntaxError::Value { at: self.at });
+            }
+            value.push(char::from(byte));
+            self.at += 1;
+        }
+        self.at += 1;
+        Ok(Cow::Owned(value))
+    }
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+const fn is_token_byte(byte: u8) -> bool {
+    matches!(byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
+fn token(text: Cow<'_, str>, otherwise: ExtensionSyntaxError) -> Result<Cow<'_, str>, ExtensionSyntaxError> {
+    if !text.is_empty() && text.bytes().all(is_token_byte) {
+        Ok(text)
+    } else {
+        Err(otherwise)
+    }
+}
+
+/// Text that is no `Sec-WebSocket-Extensions` value (RFC 6455 §9.1); `at` counts bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExtensionSyntaxError {
+    /// An extension's name is not a token.
+    Name {
+        /// Where it stands.
+        at: usize,
+    },
+    /// A parameter's name is not a token.
+    Parameter {
+        /// Where it stands.
+        at: usize,
+    },
+    /// A parameter's value is not a token, in quotes or without.
+    Value {
+        /// Where it stands.
+        at: usize,
+    },
+    /// Something other than `;` or `,` follows a name, a value or a closing quote.
+    Separator {
+        /// Where it stands.
+        at: usize,
+    },
+    /// A quoted value never ends.
+    UnclosedQuote {
+        /// Where the opening quote stands.
+        at: usize,
+    },
+}
+
+impl fmt::Display for ExtensionSyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, at) = match self {
+            Self::Name { at } => ("extension name is not a token", at),
+            Self::Parameter { at } => ("extension parameter name is not a token", at),
+            Self::Value { at } => ("extension parameter value is not a token", at),
+            Self::Separator { at } => ("expected ';' or ',' between extension parameters", at),
+            Self::UnclosedQuote { at } => ("quoted extension parameter value never ends", at),
+        };
+        write!(f, "{what} (byte {at})")
+    }
+}
+
+impl std::error::Error for ExtensionSyntaxError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(line: &str) -> Result<Vec<String>, ExtensionSyntaxError> {
+        parse_extensions(line)
+            .map(|offer| offer.map(|offer| offer.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn reads_and_writes_back() {
+        let table: &[(&str, &[&str])] = &[
+            ("", &[]),
+            (" , ,\t", &[]),
+            ("foo", &["foo"]),
+            ("foo, bar; baz=2", &["foo", "bar; baz=2"]),
+            ("deflate-stream", &["deflate-stream"]),
+            (
+                "mux; max-channels=4; flow-control, deflate-stream",
+                &["mux; max-channels=4; flow-control", "deflate-stream"],
+            ),
+            ("private-extension", &["private-extension"]),
+            (r#"a;b="c""#, &["a; b=c"]),
+            (r#"a ; b = "\c\d" ,x"#, &["a; b=cd", "x"]),
+            (",,a,,b,", &["a", "b"]),
+            ("a; b; b=1; b", &["a; b; b=1; b"]),
+            (
+                "toString; __proto__=hasOwnProperty",
+                &["toString; __proto__=hasOwnProperty"],
+            ),
+        ];
+        for (line, expected) in table {
+            assert_eq!(all(line).unwrap(), *expected, "{line}");
+            assert_eq!(all(&expected.join(", ")).unwrap(), *expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_the_grammar_does_not_have() {
+        use ExtensionSyntaxError::{Name, Parameter, Separator, UnclosedQuote, Value};
+        let table = [
+            (";a", Name { at: 0 }),
+            ("\"a\"", Name { at: 0 }),
+            ("a,=", Name { at: 2 }),
+            ("é", Name { at: 0 }),
+            ("a;", Parameter { at: 2 }),
+            ("a; =b", Parameter { at: 3 }),
+            ("a; b=", Value { at: 5 }),
+            ("a; b=,", Value { at: 5 }),
+            (r#"a; b="""#, Value { at: 5 }),
+            (r#"a; b="c d""#, Value { at: 7 }),
+            (r#"a; b="\ ""#, Value { at: 7 }),
+            (r#"a; b="é""#, Value { at: 6 }),
+            (r#"a; b="c"d"#, Separator { at: 8 }),
+            ("a b", Separator { at: 2 }),
+            ("a; b=c d", Separator { at: 7 }),
+            (r#"a; b="c"#, UnclosedQuote { at: 5 }),
+            (r#"a; b="c\"#, UnclosedQuote { at: 5 }),
+        ];
+        for (line, expected) in table {
+            assert_eq!(all(line), Err(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn ends_after_an_error() {
+        let mut offers = parse_extensions("a, =, b");
+        assert!(offers.next().unwrap().is_ok());
+        assert!(offers.next().unwrap().is_err());
+        assert!(offers.next().is_none());
+    }
+
+    /// Each byte is looked at a bounded number of times: megabytes of the worst text come back at once. A
+    /// quadratic reader would need minutes for these.
+    #[test]
+    fn hostile_text_takes_linear_time() {
+        let unclosed = format!("a; b=\"{}", r"\c".repeat(1 << 21));
+        assert_eq!(all(&unclosed), Err(ExtensionSyntaxError::UnclosedQuote { at: 5 }));
+        let unclosed_plain = format!("a; b=\"{}", "c".repeat(1 << 22));
+        assert_eq!(
+            all(&unclosed_plain),
+            Err(ExtensionSyntaxError::UnclosedQuote { at: 5 })
+        );
+        let empty = ",\t ".repeat(1 << 20);
+        assert_eq!(parse_extensions(&empty).count(), 0);
+        let spaces = format!("a{}b", " ".repeat(1 << 21));
+        assert!(all(&spaces).is_err());
+        let offers = "permessage-deflate; client_max_window_bits, ".repeat(1 << 16);
+        assert_eq!(parse_extensions(&offers).filter(Result::is_ok).count(), 1 << 16);
+    }
+
+    #[test]
+    fn builds_only_tokens() {
+        let offer = ExtensionOffer::new("permessage-deflate").unwrap();
+        let offer = offer
+            .with_parameter("server_max_window_bits", Some("10"))
+            .unwrap();
+        let offer = offer
+            .with_parameter("client_no_context_takeover", None::<&str>)
+            .unwrap()
+            .into_owned();
+        assert_eq!(
+            offer.to_string(),
+            "permessage-deflate; server_max_window_bits=10; client_no_context_takeover"
+        );
+        assert!(ExtensionOffer::new("").is_err());
+        assert!(ExtensionOffer::new("a\r\nX: y").is_err());
+        assert!(
+            ExtensionOffer::new("a")
+                .unwrap()
+                .with_parameter("b", Some("c;d"))
+                .is_err()
+        );
+        assert!(
+            ExtensionOffer::new("a")
+                .unwrap()
+                .with_parameter("", None::<&str>)
+                .is_err()
+        );
+    }
+}
