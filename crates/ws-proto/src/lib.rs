@@ -1,10 +1,46 @@
-//! RFC 6455 WebSocket framing and connection state, without I/O, clock or randomness.
+//! RFC 6455 WebSocket framing and connection state, sans-IO.
+//!
+//! Bytes go in, [events](Event) and bytes come out. There is no socket, task, clock or source of randomness
+//! in this crate: the time (`now`) and the [mask generator](MaskGen) are parameters, so a whole connection can
+//! be replayed in a test. HTTP is not here either; the opening handshake lives in `ws-handler`.
+//!
+//! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
 
-// layer 4: extensions
+// 1: words of the RFC
+mod code;
+mod role;
+
+// 2: who erred
+mod error;
+
+// 3: payload bytes
+mod mask;
+mod utf8;
+
+// 4: one frame
+mod frame;
+
+// 5: extensions
 mod ext;
 
+// 6: messages and configuration
+mod config;
+mod message;
+
+// 7: the receiving machine
+mod recv;
+
+pub use code::CloseCode;
+pub use config::{Config, Delivery, Limits, PingBudget, Timeouts, UNLIMITED};
+pub use error::{ProtocolError, UseError};
 pub use ext::{
     ExtensionOffer, ExtensionOffers, ExtensionParameter, ExtensionSyntaxError, ReservedBits,
     ReservedBitsTaken, ReservedOwners, parse_extensions,
 };
+pub use frame::{CloseEvent, CloseFrame, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
+pub use mask::{MaskGen, MaskKey, apply_mask};
+pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
+pub use recv::{Event, FragmentEvent, ReceivePath};
+pub use role::Role;
+pub use utf8::Utf8Validator;
