@@ -1,2 +1,13 @@
-//! Placeholder.
+//! WebSocket handshake over HTTP and the async WebSocket socket.
+//!
+//! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
+
+// layer 1: the byte stream
+mod io;
+
+// layer 2: one connection
+mod socket;
+
+pub use io::{Duplex, Io};
+pub use socket::Signal;

@@ -1,0 +1,183 @@
+//! The byte stream below a WebSocket, behind one name.
+//!
+//! Here: [`Io`], which keeps a TCP stream as it is and boxes anything else, so that endpoints and sessions need
+//! no I/O type parameter. Not here: framing and timers (`socket`), accepting and dialling (`server`, `client`).
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Anything a WebSocket can run over: an ordered, reliable stream of bytes in both directions.
+///
+/// Implemented for every type that fits; nobody implements it by hand.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Duplex for T {}
+
+/// A byte stream: TCP without indirection, or anything else in a box.
+///
+/// # Examples
+///
+/// ```
+/// use ws_handler::Io;
+///
+/// let (near, _far) = tokio::io::duplex(64);
+/// let io = Io::boxed(near);
+/// assert!(io.peer_addr().is_none());
+/// ```
+#[non_exhaustive]
+pub enum Io {
+    /// A TCP stream, polled directly.
+    Tcp(TcpStream),
+    /// Any other stream (TLS, an HTTP/2 stream, an in-memory pipe), polled through one virtual call.
+    Boxed(Box<dyn Duplex>),
+}
+
+impl Io {
+    /// Boxes any stream. For a [`TcpStream`] use `Io::from`, which keeps it unboxed.
+    pub fn boxed(stream: impl Duplex + 'static) -> Self {
+        Self::Boxed(Box::new(stream))
+    }
+
+    /// The address of the peer, when the stream is TCP and still knows it.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Boxed(_) => None,
+        }
+    }
+
+    /// The local address, when the stream is TCP and still knows it.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Boxed(_) => None,
+        }
+    }
+
+    /// Turns Nagle's algorithm off (`true`) or on. Does nothing for boxed streams.
+    ///
+    /// Accepting and connecting turn it off by default: output is already batched, one write per batch, so
+    /// waiting for an acknowledgement before the last segment only adds delay.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system answers, for instance on a stream that is no longer connected.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(nodelay),
+            Self::Boxed(_) => Ok(()),
+        }
+    }
+}
+
+impl From<TcpStream> for Io {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => f.debug_tuple("Io::Tcp").field(stream).finish(),
+            Self::Boxed(_) => f.write_str("Io::Boxed(..)"),
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Boxed(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Boxed(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Boxed(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Boxed(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Boxed(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::Io;
+
+    #[tokio::test]
+    async fn a_tcp_stream_stays_unboxed_and_knows_its_addresses() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut near = Io::from(TcpStream::connect(address).await.unwrap());
+        let (mut far, _) = listener.accept().await.unwrap();
+        assert_eq!(near.peer_addr(), Some(address));
+        assert_eq!(near.local_addr(), Some(far.peer_addr().unwrap()));
+        near.set_nodelay(true).unwrap();
+        let Io::Tcp(stream) = &near else { panic!("boxed") };
+        assert!(stream.nodelay().unwrap());
+        near.write_all(b"ab").await.unwrap();
+        let mut bytes = [0; 2];
+        far.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"ab");
+    }
+
+    #[tokio::test]
+    async fn any_other_stream_is_boxed() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut near = Io::boxed(near);
+        near.set_nodelay(true).unwrap();
+        near.write_all(b"cd").await.unwrap();
+        near.shutdown().await.unwrap();
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes, b"cd");
+        far.write_all(b"ef").await.unwrap();
+        let mut bytes = [0; 2];
+        near.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"ef");
+    }
+}

@@ -1,0 +1,117 @@
+//! The one doorbell of a connection.
+//!
+//! Here: [`Signal`], a set of flags and the waker of the task that serves the connection. The timer wheel, the
+//! factory's stop and the mailboxes of session handles all ring it. Not here: what a flag leads to (`link`).
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// Wakes one connection and says why. Shared as `Arc<Signal>`; every method may be called from any thread.
+///
+/// Flags stay set until the connection takes them, so a signal that comes while the connection is busy is not
+/// lost, and any number of equal signals before that count as one.
+#[derive(Debug, Default)]
+pub struct Signal {
+    flags: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Signal {
+    /// Close the connection with 1001 (going away).
+    pub const STOP: u8 = 1;
+    /// Something lies in the connection's mailbox.
+    pub const MAIL: u8 = 1 << 1;
+    /// A deadline of the connection may have passed.
+    pub const DEADLINE: u8 = 1 << 2;
+    /// Drop the connection now, without a closing handshake.
+    pub const KILL: u8 = 1 << 3;
+
+    /// A signal with no flag set and nobody listening.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets flags and wakes the connection, unless all of them were set already.
+    pub fn raise(&self, flags: u8) {
+        let before = self.flags.fetch_or(flags, Ordering::AcqRel);
+        if before & flags != flags {
+            self.wake();
+        }
+    }
+
+    /// Wakes the connection without setting a flag.
+    pub fn wake(&self) {
+        // Cloned out of the lock: a waker may run foreign code, which must not find the lock taken.
+        let waker = self.slot().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Which of `flags` are set, without taking them.
+    pub fn peek(&self, flags: u8) -> u8 {
+        self.flags.load(Ordering::Acquire) & flags
+    }
+
+    /// Takes those of `flags` that are set, leaving the others.
+    pub fn take(&self, flags: u8) -> u8 {
+        // The usual answer is "none", which a load gives without locking the cache line.
+        if self.peek(flags) == 0 {
+            return 0;
+        }
+        self.flags.fetch_and(!flags, Ordering::AcqRel) & flags
+    }
+
+    /// Says whom to wake from now on. The caller checks the flags once more after this call.
+    pub fn register(&self, waker: &Waker) {
+        let mut slot = self.slot();
+        match slot.as_mut() {
+            Some(known) => known.clone_from(waker),
+            None => *slot = Some(waker.clone()),
+        }
+    }
+
+    /// The waker is replaced whole, so the slot is sound even if a thread died holding the lock.
+    fn slot(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::Signal;
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn equal_signals_wake_once_until_they_are_taken() {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let signal = Signal::new();
+        signal.raise(Signal::STOP);
+        signal.register(&Waker::from(Arc::clone(&count)));
+        assert_eq!(
+            signal.take(Signal::STOP | Signal::MAIL),
+            Signal::STOP,
+            "raised before anybody listened"
+        );
+        signal.raise(Signal::MAIL);
+        signal.raise(Signal::MAIL);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert_eq!(signal.peek(Signal::STOP), 0);
+        assert_eq!(signal.take(Signal::STOP), 0, "leaves the mail alone");
+        assert_eq!(signal.take(Signal::MAIL), Signal::MAIL);
+        signal.raise(Signal::MAIL);
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    }
+}
