@@ -3,11 +3,13 @@
 //! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
 
-// layer 1: the byte stream
+// layer 1: the byte stream, and what was agreed on it
 mod io;
+mod negotiated;
 
 // layer 2: one connection
 mod socket;
 
 pub use io::{Duplex, Io};
-pub use socket::Signal;
+pub use negotiated::Negotiated;
+pub use socket::{ReadBuffer, Signal};

@@ -9,7 +9,9 @@
 mod pool;
 mod signal;
 
-// 2: timers
+// 2: timers and input
+mod input;
 mod wheel;
 
+pub use input::ReadBuffer;
 pub use signal::Signal;

@@ -61,6 +61,14 @@ impl Chunk {
         })
     }
 
+    /// A buffer of its own with this content, no part of the pool.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            lender: None,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
