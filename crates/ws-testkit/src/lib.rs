@@ -1,15 +1,27 @@
 //! A WebSocket test server, a test client, and the command line around them.
 //!
-//! [`Protocol`] is the table of test subprotocols.
+//! [`Protocol`] is the table of test subprotocols. Tools for other tests: [`RawPeer`] and [`FrameScript`] are
+//! peers that may break every rule, [`FaultyIo`] is a network that does.
 #![forbid(unsafe_code)]
 
 // layer 1
 mod protocol;
+mod stats;
+
+// layer 2
+mod peer;
+mod report;
+mod workload;
 
 // layer 4
 mod cli;
 
+pub use peer::{Faults, FaultyIo, FrameScript, Gate, LengthForm, PeerError, RawFrame, RawPeer, Step};
 pub use protocol::{Protocol, UnknownProtocol};
+pub use report::JSON_SCHEMA;
+pub use stats::{
+    Answer, Counts, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer, RoundTrips, Started, Summary,
+};
 
 #[doc(hidden)]
 pub use cli::run;

@@ -1,0 +1,17 @@
+//! What the test client sends and what it must get back: payload recipes, and ledgers that judge every answer.
+//!
+//! Pure: no I/O, no clock. Sending and timing is `client`, counting is `stats`.
+
+mod message;
+mod payload;
+
+mod broadcast;
+mod echo;
+mod ping;
+
+mod ledger;
+
+pub(crate) use ledger::{Ledger, Rule};
+pub(crate) use message::{Arrived, Fault, Shape, Verdict};
+pub(crate) use payload::{HEAD_LENGTH, Recipe, fresh_run_id};
+pub(crate) use ping::{PING_HEAD_LENGTH, PingLedger, PongVerdict};
