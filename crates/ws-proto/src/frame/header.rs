@@ -109,7 +109,12 @@ impl FrameHeader {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
-        let lead = Lead::parse(*first, *second)?;
+        Self::parse_rest(Lead::parse(*first, *second)?, rest)
+    }
+
+    /// The same where the first two bytes are read already and `rest` follows them.
+    #[inline]
+    pub(crate) fn parse_rest(lead: Lead, rest: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((payload_len, rest)) = Self::parse_length(lead.short, rest)? else {
             return Ok(None);
         };

@@ -8,5 +8,6 @@ mod header;
 mod close;
 
 pub use close::{CloseEvent, CloseFrame};
+pub(crate) use header::Lead;
 pub use header::{FrameHeader, MAX_HEADER_LEN};
 pub use opcode::{MAX_CONTROL_PAYLOAD, Opcode};

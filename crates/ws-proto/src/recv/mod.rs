@@ -1,34 +1,455 @@
 //! The receiving machine: bytes in, [events](Event) out, every check in between (RFC 6455 §5, §6.2, §8).
-//! It never sends: pings and closes are handed out as events, and `connection` answers them.
+//! It never sends: pings and closes are handed out as events, and whoever owns the send path answers them.
+//!
+//! The way of a frame: its header is read (`ReceivePath::begin_frame`), judged (`check`), its payload unmasked,
+//! then lent out from the input where it lies there whole, else gathered (`assemble`) and lent out from there.
 
 mod event;
+
+mod check;
+
+mod assemble;
+
+mod direct;
+
+#[cfg(test)]
+mod tests;
 
 pub use event::{Event, FragmentEvent};
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
+use crate::ext::ReservedBits;
+use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
+use crate::mask::{MaskKey, apply_mask};
+use crate::message::MessageKind;
 use crate::role::Role;
+use crate::utf8::Utf8Validator;
+use assemble::Assembly;
+use check::OpenMessage;
 
-/// skeleton
+/// A frame whose header was read and judged, and whose payload is still arriving.
+#[derive(Debug, Clone, Copy)]
+struct OpenFrame {
+    opcode: Opcode,
+    fin: bool,
+    first: bool,
+    /// The key for the next byte of payload; `None` for frames from a server.
+    key: Option<MaskKey>,
+    /// Bytes of payload that have not arrived.
+    missing: usize,
+}
+
+/// Where in the stream of frames the input stands.
+#[derive(Debug)]
+enum State {
+    /// Before or inside a header; the bytes of it that have arrived are kept here.
+    Header { bytes: [u8; MAX_HEADER_LEN], len: u8 },
+    /// Inside a payload.
+    Payload(OpenFrame),
+    /// A Close frame arrived or the peer broke a rule: everything that follows is discarded
+    /// (RFC 6455 §5.5.1, §7.1.7).
+    Discard,
+}
+
+impl State {
+    const HEADER: Self = Self::Header {
+        bytes: [0; MAX_HEADER_LEN],
+        len: 0,
+    };
+}
+
+/// The receiving half of a connection: all that is needed to turn the peer's bytes into [events](Event).
+///
+/// It keeps whatever is incomplete, so the caller never holds a remainder. How the input is cut does not change
+/// the events.
+#[derive(Debug)]
 pub struct ReceivePath {
     role: Role,
     config: Arc<Config>,
+    /// The reserved bits that negotiated extensions own; none until an extension exists (RFC 6455 §5.2).
+    reserved: ReservedBits,
+    state: State,
+    /// The fragmented message that is open, if any (RFC 6455 §5.4).
+    message: Option<OpenMessage>,
+    /// The payload that is gathered because it did not lie whole in one input.
+    assembly: Assembly,
+    /// The unfinished character at the end of an open text message.
+    utf8: Utf8Validator,
+    /// The payload of a control frame that was cut. A message may be half assembled meanwhile.
+    control: Vec<u8>,
+    /// The last event was lent from `assembly` or `control`, which is to be emptied before going on.
+    lent: bool,
+}
+
+/// A frame whose payload is complete, and where that lies: in the input, or (`None`) where it was gathered.
+type Complete<'i> = (OpenFrame, Option<&'i mut [u8]>);
+
+/// What became of a piece of payload.
+enum Taken<'i> {
+    /// The frame is not complete yet, or it was complete but not the end of its message.
+    More,
+    /// The whole payload lay in the input.
+    Whole(&'i mut [u8]),
+    /// The payload is complete in `assembly` or `control`.
+    Gathered,
 }
 
 impl ReceivePath {
-    /// skeleton
+    /// The receiving half for this end.
+    #[must_use]
     pub fn new(role: Role, config: Arc<Config>) -> Self {
-        Self { role, config }
+        Self {
+            role,
+            config,
+            reserved: ReservedBits::NONE,
+            state: State::HEADER,
+            message: None,
+            assembly: Assembly::default(),
+            utf8: Utf8Validator::new(),
+            control: Vec::new(),
+            lent: false,
+        }
     }
 
-    /// The next event of `input`. `Ok(None)`: all input is consumed.
+    /// The next event of `input`, which is advanced past it and unmasked in place. `Ok(None)`: all of `input` is
+    /// consumed and no further event is complete.
+    ///
+    /// # Errors
+    /// The peer broke a rule. The connection is to be failed with the error's
+    /// [close code](ProtocolError::close_code) (RFC 6455 §7.1.7); all further input is discarded.
+    #[inline]
     pub fn next<'s, 'i: 's>(
         &'s mut self,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'s>>, ProtocolError> {
-        let _ = (input, self.role, &self.config);
-        unimplemented!()
+        if self.lent {
+            self.forget_lent();
+        }
+        match self.advance(input) {
+            Ok(None) => Ok(None),
+            Ok(Some((frame, payload))) => self.finish_frame(frame, payload),
+            Err(error) => Err(self.fail(error)),
+        }
     }
+
+    /// Consumes input up to the end of a frame that makes an event.
+    #[inline]
+    fn advance<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Complete<'i>>, ProtocolError> {
+        loop {
+            let frame = match &mut self.state {
+                State::Header { .. } => match self.begin_frame(input)? {
+                    Some(frame) => frame,
+                    None => return Ok(None),
+                },
+                State::Payload(frame) => *frame,
+                State::Discard => {
+                    *input = &mut [];
+                    return Ok(None);
+                }
+            };
+            match self.take_payload(frame, input)? {
+                Taken::Whole(payload) => return Ok(Some((frame, Some(payload)))),
+                Taken::Gathered => return Ok(Some((frame, None))),
+                Taken::More if input.is_empty() => return Ok(None),
+                Taken::More => {}
+            }
+        }
+    }
+
+    /// Reads and judges a header; `None`: it is not complete, and its bytes are kept.
+    #[inline]
+    fn begin_frame(&mut self, input: &mut &mut [u8]) -> Result<Option<OpenFrame>, ProtocolError> {
+        let State::Header { bytes, len } = &mut self.state else {
+            return Ok(None);
+        };
+        let kept = usize::from(*len);
+        let header = if kept == 0 {
+            check::header(
+                input,
+                self.role,
+                self.reserved,
+                self.message.as_ref(),
+                &self.config.limits,
+            )?
+        } else {
+            None
+        };
+        let (header, used) = match header {
+            Some(found) => found,
+            None if input.is_empty() => return Ok(None),
+            None => {
+                // The header is cut: gather it. A header has at most 14 bytes, so what is copied beyond its end
+                // stays in the input.
+                let room = bytes.get_mut(kept..).unwrap_or_default();
+                let copied = room.len().min(input.len());
+                for (to, from) in room.iter_mut().zip(input.iter()) {
+                    *to = *from;
+                }
+                let gathered = bytes.get(..kept + copied).unwrap_or_default();
+                let limits = &self.config.limits;
+                match check::header(gathered, self.role, self.reserved, self.message.as_ref(), limits)? {
+                    Some((header, header_len)) => (header, header_len.saturating_sub(kept)),
+                    None => {
+                        // Cannot exceed 14.
+                        *len = u8::try_from(kept + copied).unwrap_or_default();
+                        skip(input, copied);
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        skip(input, used);
+        Ok(Some(self.open_frame(header)))
+    }
+
+    /// Notes what a judged header begins.
+    #[inline]
+    fn open_frame(&mut self, header: FrameHeader) -> OpenFrame {
+        // Judged: not above the frame limit, which is a `usize`.
+        let missing = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
+        let first = header.opcode != Opcode::Continuation;
+        if !header.opcode.is_control() {
+            let message = self.message.get_or_insert(OpenMessage {
+                kind: if header.opcode == Opcode::Text {
+                    MessageKind::Text
+                } else {
+                    MessageKind::Binary
+                },
+                size: 0,
+                fragments: 0,
+            });
+            message.size = message.size.saturating_add(missing);
+            message.fragments = message.fragments.saturating_add(1);
+        }
+        let frame = OpenFrame {
+            opcode: header.opcode,
+            fin: header.fin,
+            first,
+            key: header.mask,
+            missing,
+        };
+        self.state = State::Payload(frame);
+        frame
+    }
+
+    /// Takes what has arrived of the payload of `frame`: unmasks it, and gathers it unless it is whole and can be
+    /// lent out from where it lies.
+    #[inline]
+    fn take_payload<'i>(
+        &mut self,
+        frame: OpenFrame,
+        input: &mut &'i mut [u8],
+    ) -> Result<Taken<'i>, ProtocolError> {
+        let here = frame.missing.min(input.len());
+        let (part, rest) = std::mem::take(input).split_at_mut(here);
+        *input = rest;
+        if let Some(key) = frame.key {
+            apply_mask(key, part);
+        }
+        let complete = here == frame.missing;
+        if complete {
+            self.state = State::HEADER;
+        } else {
+            let key = frame.key.map(|key| key.rotated(here));
+            self.state = State::Payload(OpenFrame {
+                key,
+                missing: frame.missing - here,
+                ..frame
+            });
+        }
+        if frame.opcode.is_control() {
+            if complete && self.control.is_empty() {
+                return Ok(Taken::Whole(part));
+            }
+            self.control.extend_from_slice(part);
+            return Ok(if complete { Taken::Gathered } else { Taken::More });
+        }
+        self.take_data(frame, part, complete)
+    }
+
+    /// The same for a data frame, whose payload is unmasked already.
+    #[inline]
+    fn take_data<'i>(
+        &mut self,
+        frame: OpenFrame,
+        part: &'i mut [u8],
+        complete: bool,
+    ) -> Result<Taken<'i>, ProtocolError> {
+        let kind = self
+            .message
+            .as_ref()
+            .map_or(MessageKind::Binary, |message| message.kind);
+        match self.config.delivery {
+            Delivery::Message => {
+                if complete && frame.fin && frame.first && self.assembly.is_empty() && self.utf8.is_complete()
+                {
+                    return Ok(Taken::Whole(part));
+                }
+                self.assembly.push(kind, part, &mut self.utf8)?;
+                Ok(if complete && frame.fin {
+                    Taken::Gathered
+                } else {
+                    Taken::More
+                })
+            }
+            Delivery::Fragment => {
+                if kind == MessageKind::Text {
+                    self.utf8.push(part).map_err(|_| ProtocolError::TextUtf8)?;
+                }
+                if complete && self.assembly.is_empty() {
+                    return Ok(Taken::Whole(part));
+                }
+                self.assembly.push_bytes(part);
+                Ok(if complete { Taken::Gathered } else { Taken::More })
+            }
+        }
+    }
+
+    /// Makes the event of a complete frame. `payload` is where it lies, or `None` for what was gathered.
+    #[inline]
+    fn finish_frame<'s>(
+        &'s mut self,
+        frame: OpenFrame,
+        payload: Option<&'s mut [u8]>,
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        self.lent = payload.is_none();
+        if frame.opcode.is_control() {
+            return self.finish_control(frame.opcode, payload);
+        }
+        let Some(kind) = self.message.as_ref().map(|message| message.kind) else {
+            return Ok(None);
+        };
+        if frame.fin {
+            self.message = None;
+        }
+        if self.config.delivery == Delivery::Fragment {
+            // RFC 6455 §8.1: a text may not end inside a character, though a fragment may.
+            if frame.fin && !self.utf8.is_complete() {
+                return Err(self.fail(ProtocolError::TextUtf8));
+            }
+            let payload = payload.map_or(self.assembly.bytes(), |payload| &*payload);
+            let event = FragmentEvent {
+                kind,
+                first: frame.first,
+                fin: frame.fin,
+                payload,
+            };
+            return Ok(Some(Event::Fragment(event)));
+        }
+        match (kind, payload) {
+            (MessageKind::Binary, Some(payload)) => Ok(Some(Event::Binary(payload))),
+            (MessageKind::Binary, None) => Ok(Some(Event::Binary(self.assembly.bytes()))),
+            (MessageKind::Text, Some(payload)) => match simdutf8::basic::from_utf8(payload) {
+                Ok(text) => Ok(Some(Event::Text(text))),
+                Err(_) => Err(self.fail(ProtocolError::TextUtf8)),
+            },
+            (MessageKind::Text, None) if self.utf8.is_complete() => {
+                Ok(Some(Event::Text(self.assembly.text())))
+            }
+            (MessageKind::Text, None) => Err(self.fail(ProtocolError::TextUtf8)),
+        }
+    }
+
+    /// The same for a control frame (RFC 6455 §5.5).
+    fn finish_control<'s>(
+        &'s mut self,
+        opcode: Opcode,
+        payload: Option<&'s mut [u8]>,
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        let closes = opcode == Opcode::Close;
+        if closes {
+            self.discard_all();
+        }
+        let payload = payload.map_or(self.control.as_slice(), |payload| &*payload);
+        Ok(Some(match opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => Event::Close(CloseEvent::parse(payload)?),
+        }))
+    }
+
+    /// Empties what the last event was lent from.
+    fn forget_lent(&mut self) {
+        self.lent = false;
+        if !self.control.is_empty() {
+            self.control = Vec::new();
+        } else {
+            self.assembly.clear();
+        }
+    }
+
+    /// The peer broke a rule: from here on everything is discarded (RFC 6455 §7.1.7).
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.discard_all();
+        error
+    }
+
+    fn discard_all(&mut self) {
+        self.state = State::Discard;
+        self.message = None;
+        self.utf8.reset();
+        self.assembly.clear();
+    }
+
+    /// Discards all further input, as after our own decision to fail the connection (RFC 6455 §7.1.7).
+    pub fn stop(&mut self) {
+        self.discard_all();
+        self.lent = false;
+        self.control = Vec::new();
+    }
+
+    /// Whether all further input is discarded: a Close frame arrived, or the peer broke a rule.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Discard)
+    }
+
+    /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
+    /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        match &self.state {
+            State::Header { len: 0, .. } => {
+                self.message.is_some() && self.config.delivery == Delivery::Message
+            }
+            State::Header { .. } | State::Payload(_) => true,
+            State::Discard => false,
+        }
+    }
+
+    /// Bytes that are held for what is incomplete.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.assembly.bytes().len() + self.control.len()
+    }
+
+    fn is_text(&self) -> bool {
+        self.message
+            .as_ref()
+            .is_some_and(|message| message.kind == MessageKind::Text)
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The configuration of the connection.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+}
+
+/// Advances `input` by `count` bytes.
+#[inline]
+fn skip(input: &mut &mut [u8], count: usize) {
+    let all = std::mem::take(input);
+    let count = count.min(all.len());
+    *input = all.split_at_mut(count).1;
 }

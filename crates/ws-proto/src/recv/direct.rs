@@ -1,0 +1,90 @@
+//! The memory that payloads are gathered in: large ones are read straight into it, and it comes from and goes
+//! back to a pool that the socket layer keeps.
+
+use bytes::BufMut;
+
+use super::{Event, ReceivePath, State};
+use crate::config::Delivery;
+use crate::error::ProtocolError;
+use crate::mask::apply_mask;
+
+/// A direct read is worth it from this many missing bytes on: below, one more read of the shared buffer is as
+/// good.
+const DIRECT_READ_MIN: usize = 16 * 1024;
+
+/// How much room a direct read is given at first; then as much as has arrived already.
+const DIRECT_READ_ROOM: usize = 64 * 1024;
+
+impl ReceivePath {
+    /// Room in the assembly buffer for a large payload, so that the bytes can be read from the socket straight
+    /// into it; `None` where the shared read buffer serves better. After reading `n` bytes into it call
+    /// [`received_direct`](Self::received_direct).
+    ///
+    /// The room grows with what has arrived, never with what the peer declared.
+    pub fn direct_room(&mut self) -> Option<bytes::buf::Limit<&mut Vec<u8>>> {
+        if self.lent {
+            self.forget_lent();
+        }
+        let State::Payload(frame) = &self.state else {
+            return None;
+        };
+        if frame.opcode.is_control() || frame.missing < DIRECT_READ_MIN {
+            return None;
+        }
+        let missing = frame.missing;
+        // Text is gathered as text, which raw bytes cannot be read into.
+        if self.config.delivery == Delivery::Message && self.is_text() {
+            return None;
+        }
+        let buffer = self.assembly.raw()?;
+        let room = missing.min(buffer.len().max(DIRECT_READ_ROOM));
+        buffer.reserve(room);
+        Some(buffer.limit(room))
+    }
+
+    /// Tells that `count` bytes were appended through [`direct_room`](Self::direct_room).
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn received_direct(&mut self, count: usize) -> Result<Option<Event<'_>>, ProtocolError> {
+        let State::Payload(mut frame) = self.state else {
+            return Ok(None);
+        };
+        let is_text = self.is_text();
+        let Some(buffer) = self.assembly.raw() else {
+            return Ok(None);
+        };
+        let start = buffer.len().saturating_sub(count);
+        let part = buffer.get_mut(start..).unwrap_or_default();
+        if let Some(key) = frame.key {
+            apply_mask(key, part);
+        }
+        if is_text && self.utf8.push(part).is_err() {
+            return Err(self.fail(ProtocolError::TextUtf8));
+        }
+        frame.missing = frame.missing.saturating_sub(count);
+        frame.key = frame.key.map(|key| key.rotated(count));
+        if frame.missing > 0 {
+            self.state = State::Payload(frame);
+            return Ok(None);
+        }
+        self.state = State::HEADER;
+        if frame.fin || self.config.delivery == Delivery::Fragment {
+            return self.finish_frame(frame, None);
+        }
+        Ok(None)
+    }
+
+    /// Lends a buffer for assembly, as from a pool; what it holds is dropped. Ignored while one is in use.
+    pub fn attach(&mut self, buffer: Vec<u8>) {
+        self.assembly.attach(buffer);
+    }
+
+    /// Takes the assembly buffer back, empty, if nothing is being assembled.
+    pub fn detach(&mut self) -> Option<Vec<u8>> {
+        if self.lent {
+            self.forget_lent();
+        }
+        self.assembly.detach()
+    }
+}

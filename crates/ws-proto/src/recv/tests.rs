@@ -1,0 +1,312 @@
+//! The receiving machine by itself: limits in triples, cuts at every byte, direct reads.
+
+use std::sync::Arc;
+
+use bytes::BufMut;
+
+use super::{Event, ReceivePath};
+use crate::config::{Config, Delivery};
+use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, MAX_HEADER_LEN, Opcode};
+use crate::mask::{MaskKey, apply_mask};
+use crate::role::Role;
+
+const KEY: MaskKey = MaskKey([0x37, 0xFA, 0x21, 0x3D]);
+
+/// A frame as a client sends it.
+fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let header = FrameHeader {
+        fin,
+        rsv: 0,
+        opcode,
+        mask: Some(KEY),
+        payload_len: u64::try_from(payload.len()).unwrap(),
+    };
+    let mut head = [0; MAX_HEADER_LEN];
+    let len = header.encode(&mut head);
+    let mut bytes = head[..len].to_vec();
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    apply_mask(KEY, &mut bytes[start..]);
+    bytes
+}
+
+fn server(change: impl FnOnce(&mut Config)) -> ReceivePath {
+    let mut config = Config::server();
+    change(&mut config);
+    ReceivePath::new(Role::Server, Arc::new(config))
+}
+
+/// Everything that comes out for `parts`, as text, up to an error.
+fn events<'a>(path: &mut ReceivePath, parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut out = Vec::new();
+    for part in parts {
+        let mut part = part.to_vec();
+        let mut input = part.as_mut_slice();
+        loop {
+            match path.next(&mut input) {
+                Ok(Some(event)) => out.push(format!("{event:?}")),
+                Ok(None) => break,
+                Err(error) => out.push(format!("{error:?}")),
+            }
+        }
+        assert!(input.is_empty(), "None means that all input is consumed");
+    }
+    out
+}
+
+fn last(path: &mut ReceivePath, bytes: &[u8]) -> String {
+    events(path, [bytes]).pop().unwrap_or_default()
+}
+
+#[test]
+fn cut_at_any_byte_or_all_bytes_gives_the_same_events() {
+    let wire = [
+        frame(true, Opcode::Text, "κόσμε".as_bytes()),
+        frame(false, Opcode::Text, "κόσ".as_bytes().split_at(3).0),
+        frame(true, Opcode::Ping, b"between"),
+        frame(false, Opcode::Continuation, "κόσ".as_bytes().split_at(3).1),
+        frame(false, Opcode::Continuation, b""),
+        frame(true, Opcode::Continuation, b"end"),
+        frame(true, Opcode::Binary, &[7; 300]),
+        frame(true, Opcode::Text, b""),
+        frame(true, Opcode::Pong, b""),
+        frame(true, Opcode::Close, b"\x03\xE8bye"),
+        frame(true, Opcode::Ping, b"after close"),
+    ]
+    .concat();
+    for delivery in [Delivery::Message, Delivery::Fragment] {
+        let whole = events(
+            &mut server(|config| config.delivery = delivery),
+            [wire.as_slice()],
+        );
+        assert_eq!(
+            whole.len(),
+            if delivery == Delivery::Message { 7 } else { 10 },
+            "{whole:?}"
+        );
+        assert!(whole.last().unwrap().contains("bye"));
+        for cut in 0..wire.len() {
+            let (head, tail) = wire.split_at(cut);
+            let found = events(&mut server(|config| config.delivery = delivery), [head, tail]);
+            assert_eq!(found, whole, "cut at {cut}");
+        }
+        let bytewise = events(&mut server(|config| config.delivery = delivery), wire.chunks(1));
+        assert_eq!(bytewise, whole);
+    }
+}
+
+#[test]
+fn a_fragment_event_may_end_inside_a_character_but_a_text_may_not() {
+    let mut path = server(|config| config.delivery = Delivery::Fragment);
+    let first = frame(false, Opcode::Text, b"\xE2\x82");
+    assert!(last(&mut path, &first).contains("[226, 130]"));
+    assert_eq!(
+        last(&mut path, &frame(true, Opcode::Continuation, b"")),
+        "TextUtf8"
+    );
+    for delivery in [Delivery::Message, Delivery::Fragment] {
+        let mut path = server(|config| config.delivery = delivery);
+        assert_eq!(
+            last(&mut path, &frame(true, Opcode::Text, b"\xE2\x82")),
+            "TextUtf8"
+        );
+    }
+}
+
+#[test]
+fn wrong_text_fails_before_its_frame_is_complete() {
+    for delivery in [Delivery::Message, Delivery::Fragment] {
+        let mut path = server(|config| config.delivery = delivery);
+        let wire = frame(true, Opcode::Text, b"ok\xFFand a lot more");
+        assert_eq!(last(&mut path, &wire[..9]), "TextUtf8");
+        assert!(path.is_stopped());
+        assert!(
+            events(&mut path, [&wire[9..]]).is_empty(),
+            "the rest is discarded"
+        );
+    }
+}
+
+#[test]
+fn limits_in_triples() {
+    let limits = |config: &mut Config| {
+        config.limits.max_frame_size = 100;
+        config.limits.max_message_size = 150;
+        config.limits.max_fragments = 3;
+    };
+    for (size, expected) in [(99, "Binary"), (100, "Binary"), (101, "FrameTooBig")] {
+        let found = last(&mut server(limits), &frame(true, Opcode::Binary, &vec![1; size]));
+        assert!(found.starts_with(expected), "{size}: {found}");
+    }
+    for (size, expected) in [(49, "Binary"), (50, "Binary"), (51, "MessageTooBig")] {
+        let mut path = server(limits);
+        assert_eq!(last(&mut path, &frame(false, Opcode::Binary, &[1; 100])), "");
+        let wire = frame(true, Opcode::Continuation, &vec![1; size]);
+        // The header suffices to refuse.
+        let found = events(&mut path, [&wire[..6], &wire[6..]]).pop().unwrap();
+        assert!(found.starts_with(expected), "{size}: {found}");
+    }
+    for (fragments, expected) in [(2, "Text"), (3, "Text"), (4, "TooManyFragments")] {
+        for payload in ["", "a"] {
+            let mut path = server(limits);
+            assert_eq!(
+                last(&mut path, &frame(false, Opcode::Text, payload.as_bytes())),
+                ""
+            );
+            let mut found = String::new();
+            for number in 2..=fragments {
+                let fin = number == fragments;
+                found = last(&mut path, &frame(fin, Opcode::Continuation, payload.as_bytes()));
+            }
+            assert!(found.starts_with(expected), "{fragments}: {found}");
+        }
+    }
+}
+
+#[test]
+fn a_huge_length_stores_nothing() {
+    for head in [
+        &[0x82, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0][..],
+        &[0x82, 0xFE, 0xFF, 0xFF][..],
+    ] {
+        let mut path = server(|config| config.limits.max_frame_size = 1000);
+        assert_eq!(
+            last(&mut path, head),
+            "FrameTooBig",
+            "the masking key is not waited for"
+        );
+        assert_eq!(path.buffered(), 0);
+    }
+    let mut path = server(|_| ());
+    assert_eq!(last(&mut path, &[0x83, 0xFF]), "ReservedOpcode(3)");
+}
+
+#[test]
+fn masks_and_reserved_bits_are_judged_by_role() {
+    let mut unmasked = ReceivePath::new(Role::Server, Arc::new(Config::server()));
+    assert_eq!(last(&mut unmasked, &[0x81, 0x01]), "Unmasked");
+    let mut masked = ReceivePath::new(Role::Client, Arc::new(Config::client()));
+    assert_eq!(last(&mut masked, &[0x81, 0x81]), "Masked");
+    for rsv in [0x40, 0x20, 0x10] {
+        for opcode in [1, 9] {
+            assert_eq!(
+                last(&mut server(|_| ()), &[0x80 | rsv | opcode, 0x80]),
+                "ReservedBits"
+            );
+        }
+    }
+    let mut client = ReceivePath::new(Role::Client, Arc::new(Config::client()));
+    assert_eq!(last(&mut client, &[0x81, 2, b'o', b'k']), "Text(\"ok\")");
+}
+
+#[test]
+fn sequence_of_fragments_is_enforced() {
+    let wire = frame(true, Opcode::Continuation, b"x");
+    assert_eq!(last(&mut server(|_| ()), &wire), "UnexpectedContinuation");
+    let wire = [
+        frame(false, Opcode::Text, b"x"),
+        frame(true, Opcode::Binary, b"y"),
+    ]
+    .concat();
+    assert_eq!(last(&mut server(|_| ()), &wire), "ExpectedContinuation");
+}
+
+/// Reads `wire` from byte `at` on through the assembly buffer wherever that is offered.
+fn through_direct_reads(path: &mut ReceivePath, wire: &[u8], mut at: usize) -> (Vec<String>, usize) {
+    let (mut out, mut direct) = (events(path, [&wire[..at]]), 0);
+    while at < wire.len() {
+        if let Some(mut room) = path.direct_room() {
+            let count = room.remaining_mut().min(wire.len() - at).min(50_000);
+            room.put_slice(&wire[at..at + count]);
+            at += count;
+            direct += count;
+            out.extend(
+                path.received_direct(count)
+                    .unwrap()
+                    .map(|event| format!("{event:?}")),
+            );
+        } else {
+            let end = wire.len().min(at + 10_000);
+            out.extend(events(path, [&wire[at..end]]));
+            at = end;
+        }
+    }
+    (out, direct)
+}
+
+#[test]
+fn direct_reads_give_the_same_events() {
+    let payload: Vec<u8> = (0..300_000_u32)
+        .map(|n| b'a' + (n % 23).to_le_bytes()[0])
+        .collect();
+    let (first, second) = payload.split_at(123_456);
+    for (opcode, delivery) in [
+        (Opcode::Binary, Delivery::Message),
+        (Opcode::Binary, Delivery::Fragment),
+        (Opcode::Text, Delivery::Message),
+        (Opcode::Text, Delivery::Fragment),
+    ] {
+        let wire = [
+            frame(false, opcode, first),
+            frame(true, Opcode::Ping, b"p"),
+            frame(true, Opcode::Continuation, second),
+            frame(true, Opcode::Binary, b"next"),
+        ]
+        .concat();
+        let expected = events(
+            &mut server(|config| config.delivery = delivery),
+            [wire.as_slice()],
+        );
+        for start in [0, 3, 8, 14, 1000] {
+            let mut path = server(|config| config.delivery = delivery);
+            let (found, direct) = through_direct_reads(&mut path, &wire, start);
+            assert!(found == expected, "{opcode:?} {delivery:?} from {start}");
+            assert_eq!(
+                direct > 0,
+                (opcode, delivery) != (Opcode::Text, Delivery::Message)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_idle_path_gives_its_buffer_back() {
+    let mut path = server(|_| ());
+    path.attach(Vec::with_capacity(64));
+    let wire = frame(true, Opcode::Text, b"in two parts");
+    assert_eq!(events(&mut path, [&wire[..10]]), Vec::<String>::new());
+    assert!(path.is_unfinished());
+    assert_eq!(path.detach(), None, "in use");
+    assert_eq!(events(&mut path, [&wire[10..]]), ["Text(\"in two parts\")"]);
+    assert!(!path.is_unfinished());
+    assert_eq!(
+        path.detach().map(|buffer| buffer.capacity()),
+        Some(64),
+        "the lent buffer, not a new one"
+    );
+    assert_eq!(path.detach(), None);
+}
+
+#[test]
+fn borrowed_events_come_from_the_input() {
+    let mut path = server(|_| ());
+    let mut wire = frame(true, Opcode::Binary, b"here");
+    let place = wire[6..].as_ptr();
+    let mut input = wire.as_mut_slice();
+    let Ok(Some(Event::Binary(payload))) = path.next(&mut input) else {
+        panic!("no message")
+    };
+    assert_eq!((payload, payload.as_ptr()), (&b"here"[..], place));
+}
+
+#[test]
+fn an_error_stops_the_path() {
+    let mut path = server(|_| ());
+    let mut wire = [0x83_u8, 0x80];
+    assert_eq!(
+        path.next(&mut wire.as_mut_slice()),
+        Err(ProtocolError::ReservedOpcode(3))
+    );
+    assert!(path.is_stopped() && !path.is_unfinished());
+}
