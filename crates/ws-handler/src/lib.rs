@@ -12,4 +12,6 @@ mod socket;
 
 pub use io::{Duplex, Io};
 pub use negotiated::Negotiated;
-pub use socket::{ReadBuffer, Signal};
+pub use socket::{
+    Link, Lost, ReadBuffer, Receiver, SendData, Sender, Signal, SocketError, TrySendError, Wake, WebSocket,
+};

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::BytesMut;
+use ws_proto::{Event, ProtocolError, ReceivePath};
 
 use super::pool::Chunk;
 
@@ -39,6 +40,29 @@ impl ReadBuffer {
             start: 0,
             end,
         }
+    }
+
+    /// The next event, or `None` when everything that arrived is parsed. The receive path keeps what is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke a rule: [`fail`](super::Link::fail) the connection with it.
+    #[inline]
+    pub fn next_event<'s>(
+        &'s mut self,
+        receive: &'s mut ReceivePath,
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        let Some(chunk) = &mut self.chunk else {
+            return Ok(None);
+        };
+        let mut input = chunk
+            .bytes_mut()
+            .get_mut(self.start as usize..self.end as usize)
+            .unwrap_or_default();
+        let result = receive.next(&mut input);
+        // What is left of the input is a suffix of it.
+        self.start = self.end - input.len() as u32;
+        result
     }
 
     /// Whether there is nothing to parse.

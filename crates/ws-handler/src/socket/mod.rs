@@ -5,7 +5,8 @@
 //!
 //! Modules are listed in layers, lowest first.
 
-// 1: what connections share
+// 1: what connections share, and what goes wrong with one
+mod error;
 mod pool;
 mod signal;
 
@@ -13,5 +14,18 @@ mod signal;
 mod input;
 mod wheel;
 
+// 3: a connection without its receive path
+mod link;
+
+// 4: the socket in two halves
+mod split;
+
+// 5: the socket
+mod websocket;
+
+pub use error::{Lost, SocketError, TrySendError};
 pub use input::ReadBuffer;
+pub use link::{Link, SendData, Wake};
 pub use signal::Signal;
+pub use split::{Receiver, Sender};
+pub use websocket::WebSocket;
