@@ -28,8 +28,9 @@ mod ext;
 mod config;
 mod message;
 
-// 7: the receiving machine
+// 7: the two machines
 mod recv;
+mod send;
 
 pub use code::CloseCode;
 pub use config::{Config, Delivery, Limits, PingBudget, Timeouts, UNLIMITED};
@@ -43,4 +44,5 @@ pub use mask::{MaskGen, MaskKey, apply_mask};
 pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
 pub use recv::{Event, FragmentEvent, ReceivePath};
 pub use role::Role;
+pub use send::{CloseReason, CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendPath};
 pub use utf8::Utf8Validator;

@@ -6,6 +6,8 @@ pub use text::Utf8Bytes;
 
 use bytes::Bytes;
 
+use crate::frame::Opcode;
+
 /// The two kinds of data (RFC 6455 §5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageKind {
@@ -13,6 +15,17 @@ pub enum MessageKind {
     Text,
     /// Bytes.
     Binary,
+}
+
+impl MessageKind {
+    /// The opcode of the first frame of such a message.
+    #[must_use]
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
 }
 
 /// One data frame of a message, as it was on the wire. Received under

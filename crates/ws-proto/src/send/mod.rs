@@ -1,0 +1,265 @@
+//! The sending machine: frames out, in an order that is legal whoever asks (RFC 6455 §5, §6.1, §7.1).
+//!
+//! Here: the path itself and whole messages. Beside it: fragmented messages in `fragment`, pings and pongs in
+//! `control`, the closing handshake in `close`, payloads that are not copied in `large`, the way to the transport
+//! in `output`. When to write, and what the peer's frames mean, is not decided here.
+
+mod closing;
+mod prepared;
+mod queue;
+
+mod close;
+mod control;
+mod fragment;
+mod large;
+mod output;
+
+#[cfg(test)]
+mod tests;
+
+pub use closing::{CloseReason, CloseState, Initiator};
+pub use large::LARGE_PAYLOAD;
+pub use prepared::PreparedMessage;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::error::UseError;
+use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
+use crate::mask::{MaskGen, apply_mask};
+use crate::message::{Message, MessageKind};
+use crate::role::Role;
+
+use closing::Closing;
+use control::HeldPong;
+use queue::Queue;
+
+/// The sending half of a connection: takes messages, gives the bytes of frames.
+///
+/// Every verb checks whether it is legal now, encodes its frame and appends it to the outgoing queue; nothing is
+/// written here. The queue is read through [`bytes::Buf`], which `SendPath` implements: write
+/// [`chunk`](bytes::Buf::chunk) or [`chunks_vectored`](bytes::Buf::chunks_vectored), then
+/// [`advance`](bytes::Buf::advance) by what was accepted, and say so with [`set_blocked`](Self::set_blocked) when
+/// nothing more was.
+///
+/// The verbs set no bound on the queue, so that one message of any size always finds room; who may wait does so
+/// while [`above_soft_limit`](Self::above_soft_limit), and who may not asks [`room_for`](Self::room_for) first.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use bytes::Buf;
+/// use ws_proto::{Config, SendPath};
+///
+/// let mut send = SendPath::server(Arc::new(Config::server()));
+/// send.text("Hello")?;
+/// assert_eq!(send.chunk(), [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]); // RFC 6455 §5.7
+/// send.advance(7);
+/// assert!(!send.has_output());
+/// # Ok::<(), ws_proto::UseError>(())
+/// ```
+pub struct SendPath {
+    queue: Queue,
+    config: Arc<Config>,
+    /// Where keys come from; present in clients and only there (RFC 6455 §5.1).
+    masks: Option<Box<dyn MaskGen>>,
+    closing: Closing,
+    /// The one pong that waits for the queue to move.
+    held_pong: Option<Box<HeldPong>>,
+    /// The kind of the fragmented message that is open (RFC 6455 §5.4).
+    open_message: Option<MessageKind>,
+    /// The transport took no more bytes and the queue has not been empty since.
+    blocked: bool,
+}
+
+impl SendPath {
+    /// The sending half of a server. It never masks (RFC 6455 §5.1).
+    #[must_use]
+    pub fn server(config: Arc<Config>) -> Self {
+        Self::new(config, None)
+    }
+
+    /// The sending half of a client. It masks every frame with the next key of `masks` (RFC 6455 §5.3).
+    #[must_use]
+    pub fn client(config: Arc<Config>, masks: Box<dyn MaskGen>) -> Self {
+        Self::new(config, Some(masks))
+    }
+
+    fn new(config: Arc<Config>, masks: Option<Box<dyn MaskGen>>) -> Self {
+        Self {
+            queue: Queue::default(),
+            config,
+            masks,
+            closing: Closing::Open,
+            held_pong: None,
+            open_message: None,
+            blocked: false,
+        }
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        if self.masks.is_some() {
+            Role::Client
+        } else {
+            Role::Server
+        }
+    }
+
+    /// The configuration that this path obeys.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Queues a whole text message as one frame.
+    ///
+    /// # Errors
+    /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
+    #[inline]
+    pub fn text(&mut self, text: &str) -> Result<(), UseError> {
+        self.check_whole_message()?;
+        self.push_frame(Opcode::Text, true, text.as_bytes());
+        Ok(())
+    }
+
+    /// Queues a whole binary message as one frame.
+    ///
+    /// # Errors
+    /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
+    #[inline]
+    pub fn binary(&mut self, payload: &[u8]) -> Result<(), UseError> {
+        self.check_whole_message()?;
+        self.push_frame(Opcode::Binary, true, payload);
+        Ok(())
+    }
+
+    /// Queues a message that was prepared once for many connections. A server keeps one of [`LARGE_PAYLOAD`] bytes
+    /// or more by reference.
+    ///
+    /// # Errors
+    /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
+    pub fn prepared(&mut self, message: &PreparedMessage) -> Result<(), UseError> {
+        self.check_whole_message()?;
+        let frame = message.frame();
+        if self.masks.is_some() {
+            self.push_frame(message.kind().opcode(), true, message.payload());
+        } else if frame.len() < LARGE_PAYLOAD {
+            self.queue.tail(frame.len()).extend_from_slice(frame);
+        } else {
+            self.queue.push_shared(frame.clone());
+        }
+        Ok(())
+    }
+
+    /// Queues whatever `message` is. A server keeps a payload of [`LARGE_PAYLOAD`] bytes or more by reference.
+    ///
+    /// # Errors
+    /// Those of [`text`](Self::text), [`send_fragment`](Self::send_fragment), [`ping`](Self::ping) and
+    /// [`pong`](Self::pong).
+    pub fn message(&mut self, message: Message) -> Result<(), UseError> {
+        match message {
+            Message::Text(text) => {
+                self.check_whole_message()?;
+                self.push_owned(Opcode::Text, true, text.into_bytes());
+                Ok(())
+            }
+            Message::Binary(bytes) => {
+                self.check_whole_message()?;
+                self.push_owned(Opcode::Binary, true, bytes);
+                Ok(())
+            }
+            Message::Fragment(fragment) => {
+                let opcode = self.next_fragment(fragment.kind, fragment.fin)?;
+                self.push_owned(opcode, fragment.fin, fragment.payload);
+                Ok(())
+            }
+            Message::Ping(payload) => self.ping(&payload),
+            Message::Pong(payload) => self.pong(&payload),
+        }
+    }
+
+    /// RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
+    #[inline]
+    fn check_open(&self) -> Result<(), UseError> {
+        match self.closing {
+            Closing::Open => Ok(()),
+            _ => Err(UseError::Closed),
+        }
+    }
+
+    /// RFC 6455 §5.4: "the fragments of one message MUST NOT be interleaved between the fragments of another
+    /// message".
+    #[inline]
+    fn check_whole_message(&self) -> Result<(), UseError> {
+        self.check_open()?;
+        match self.open_message {
+            None => Ok(()),
+            Some(_) => Err(UseError::MessageOpen),
+        }
+    }
+
+    /// Appends one frame. The payload is copied; a client masks the copy.
+    ///
+    /// When an extension owns a reserved bit it is set here and in `push_header`, nowhere else.
+    #[inline]
+    fn push_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        match u8::try_from(payload.len()) {
+            // RFC 6455 §5.2: up to 125 the length is one byte, so the whole header is two.
+            Ok(short) if payload.len() <= MAX_CONTROL_PAYLOAD && self.masks.is_none() => {
+                let chunk = self.queue.tail(2 + payload.len());
+                chunk.extend_from_slice(&[u8::from(fin) << 7 | opcode.bits(), short]);
+                chunk.extend_from_slice(payload);
+            }
+            _ => self.push_long_frame(opcode, fin, payload),
+        }
+    }
+
+    fn push_long_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let key = self.masks.as_mut().map(|masks| masks.next_key());
+        let header = FrameHeader {
+            fin,
+            rsv: 0,
+            opcode,
+            mask: key,
+            payload_len: payload.len() as u64,
+        };
+        let mut bytes = [0; MAX_HEADER_LEN];
+        let header_len = header.encode(&mut bytes);
+        let chunk = self.queue.tail(header_len + payload.len());
+        chunk.extend_from_slice(bytes.get(..header_len).unwrap_or(&bytes));
+        let start = chunk.len();
+        chunk.extend_from_slice(payload);
+        if let (Some(key), Some(copy)) = (key, chunk.get_mut(start..)) {
+            apply_mask(key, copy);
+        }
+    }
+
+    /// Appends one frame whose payload may stay where it is.
+    fn push_owned(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
+        if self.masks.is_some() || payload.len() < LARGE_PAYLOAD {
+            self.push_frame(opcode, fin, &payload);
+        } else {
+            self.push_header(opcode, fin, payload.len());
+            self.queue.push_shared(payload);
+        }
+    }
+
+    /// Appends an unmasked header alone; its payload must follow.
+    fn push_header(&mut self, opcode: Opcode, fin: bool, payload_len: usize) {
+        let header = FrameHeader {
+            fin,
+            rsv: 0,
+            opcode,
+            mask: None,
+            payload_len: payload_len as u64,
+        };
+        let mut bytes = [0; MAX_HEADER_LEN];
+        let header_len = header.encode(&mut bytes);
+        self.queue
+            .tail(header_len)
+            .extend_from_slice(bytes.get(..header_len).unwrap_or(&bytes));
+    }
+}

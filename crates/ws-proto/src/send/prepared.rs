@@ -1,0 +1,114 @@
+//! A message that is encoded once and sent to many connections, as in a broadcast.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::frame::{FrameHeader, MAX_HEADER_LEN};
+use crate::message::{Message, MessageKind};
+
+/// A whole message encoded as one unmasked frame, header and payload in one shared buffer.
+///
+/// A server's frames are unmasked (RFC 6455 §5.1), so the same bytes go to every connection: cloning is a
+/// reference count, and queueing one of 16 KiB or more copies nothing. A client masks a copy with a fresh key.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use bytes::Buf;
+/// use ws_proto::{Config, PreparedMessage, SendPath};
+///
+/// let news = PreparedMessage::text("tea is ready");
+/// let mut send = SendPath::server(Arc::new(Config::server()));
+/// send.prepared(&news)?;
+/// assert_eq!(send.chunk(), b"\x81\x0Ctea is ready");
+/// # Ok::<(), ws_proto::UseError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedMessage {
+    kind: MessageKind,
+    header_len: usize,
+    frame: Bytes,
+}
+
+impl PreparedMessage {
+    /// Encodes a text message.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::encode(MessageKind::Text, text.as_bytes())
+    }
+
+    /// Encodes a binary message.
+    #[must_use]
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::encode(MessageKind::Binary, payload)
+    }
+
+    /// Encodes a whole message; `None` for a ping, a pong or a fragment.
+    #[must_use]
+    pub fn from_message(message: &Message) -> Option<Self> {
+        match message {
+            Message::Text(text) => Some(Self::text(text)),
+            Message::Binary(bytes) => Some(Self::binary(bytes)),
+            _ => None,
+        }
+    }
+
+    fn encode(kind: MessageKind, payload: &[u8]) -> Self {
+        let header = FrameHeader {
+            fin: true,
+            rsv: 0,
+            opcode: kind.opcode(),
+            mask: None,
+            payload_len: payload.len() as u64,
+        };
+        let mut bytes = [0; MAX_HEADER_LEN];
+        let header_len = header.encode(&mut bytes);
+        let mut frame = BytesMut::with_capacity(header_len + payload.len());
+        frame.put_slice(bytes.get(..header_len).unwrap_or(&bytes));
+        frame.put_slice(payload);
+        Self {
+            kind,
+            header_len,
+            frame: frame.freeze(),
+        }
+    }
+
+    /// Text or binary.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.frame.get(self.header_len..).unwrap_or_default()
+    }
+
+    /// The unmasked frame, header and payload.
+    #[must_use]
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PreparedMessage;
+    use crate::message::{Message, MessageKind};
+
+    #[test]
+    fn one_frame_with_a_minimal_header() {
+        for (length, header_len) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let payload = vec![7; length];
+            let message = PreparedMessage::binary(&payload);
+            assert_eq!(message.frame().len(), header_len + length);
+            assert_eq!(message.payload(), payload);
+            assert_eq!(message.kind(), MessageKind::Binary);
+        }
+    }
+
+    #[test]
+    fn only_whole_messages_can_be_prepared() {
+        assert!(PreparedMessage::from_message(&Message::text("x")).is_some());
+        assert!(PreparedMessage::from_message(&Message::Ping("x".into())).is_none());
+    }
+}
