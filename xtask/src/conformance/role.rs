@@ -1,0 +1,158 @@
+//! Running kosoku with our program in one role: as fuzzing client of our server, as fuzzing server of our client.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::process::{self, Running};
+use crate::testkit::Server;
+
+use super::verdict::Report;
+
+/// All 301 cases take well under a minute on two cores; with compression several.
+const RUN_LIMIT: Duration = Duration::from_secs(900);
+/// Loading the case files.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// Writing the report, after the client has asked for it.
+const REPORT_LIMIT: Duration = Duration::from_secs(60);
+/// Cases at a time. More would make the cases that wait for a fixed time flaky on two cores.
+const AT_A_TIME: &str = "4";
+/// The name under which the client reports.
+const AGENT: &str = "ws-testkit";
+
+/// One run: a role and the groups of cases.
+#[derive(Debug)]
+pub(crate) struct Run {
+    role: Role,
+    groups: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// Our server, with this protocol for those who offer none.
+    Server(&'static str),
+    /// Our client.
+    Client,
+}
+
+/// The test program and where its reports go.
+#[derive(Debug)]
+pub(crate) struct Kosoku {
+    /// The path of the `kosoku` script.
+    pub(crate) program: PathBuf,
+    /// The directory for reports and logs.
+    pub(crate) output: PathBuf,
+}
+
+impl Run {
+    /// Our server under test, with this default protocol.
+    pub(crate) fn server(protocol: &'static str, groups: Vec<u32>) -> Self {
+        Self {
+            role: Role::Server(protocol),
+            groups,
+        }
+    }
+
+    /// Our client under test.
+    pub(crate) fn client(groups: Vec<u32>) -> Self {
+        Self {
+            role: Role::Client,
+            groups,
+        }
+    }
+
+    /// The heading of its column.
+    pub(crate) fn title(&self) -> String {
+        match self.role {
+            Role::Server(protocol) => format!("server ({protocol})"),
+            Role::Client => "client".to_owned(),
+        }
+    }
+
+    /// The groups it runs.
+    pub(crate) fn groups(&self) -> Vec<u32> {
+        // Groups 8 and 11 are numbers without cases.
+        self.groups
+            .iter()
+            .copied()
+            .filter(|group| *group != 8 && *group != 11)
+            .collect()
+    }
+}
+
+impl Kosoku {
+    /// Runs all cases of a run against `program` and reads the report.
+    pub(crate) fn report_of(&self, run: &Run, program: &Path) -> Result<Report, String> {
+        let (name, reports) = match run.role {
+            Role::Server(protocol) => (
+                format!("server-{protocol}"),
+                self.of_server(run, protocol, program)?,
+            ),
+            Role::Client => ("client".to_owned(), self.of_client(run, program)?),
+        };
+        let index = reports.join("index.json");
+        let text = fs::read_to_string(&index)
+            .map_err(|error| format!("{name}: no report: {}: {error}", index.display()))?;
+        Report::read(&text)
+    }
+
+    /// kosoku as client. Its exit code says only whether a case failed, which the report says better.
+    fn of_server(&self, run: &Run, protocol: &str, program: &Path) -> Result<PathBuf, String> {
+        let name = format!("server-{protocol}");
+        let reports = self.output.join(&name);
+        let server = Server::start(program, &["--default-protocol", protocol], &self.output, &name)?;
+        let mut kosoku = self.command("fuzzingclient", run, &reports);
+        kosoku.args(["--parallelism", AT_A_TIME, server.url()]);
+        let log = self.output.join(format!("kosoku-{name}.log"));
+        process::run_into("kosoku", &mut kosoku, &log, RUN_LIMIT)?;
+        server.stop()?;
+        Ok(reports)
+    }
+
+    /// kosoku as server; the client ends the run by asking for the report.
+    fn of_client(&self, run: &Run, program: &Path) -> Result<PathBuf, String> {
+        let reports = self.output.join("client");
+        let (log, _) = process::log_pair(&self.output.join("kosoku-client.log"))?;
+        let mut command = self.command("fuzzingserver", run, &reports);
+        command
+            .arg("127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut kosoku = Running::start("kosoku", &mut command)?;
+        let line = kosoku.first_line(log, START_LIMIT)?;
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("ws://"))
+            .ok_or_else(|| format!("unexpected first line of kosoku: {line}"))?;
+        let log = self.output.join("client.log");
+        let mut client = Command::new(program);
+        client.args(["autobahn", url, "--agent", AGENT]);
+        let status = process::run_into("ws-testkit autobahn", &mut client, &log, RUN_LIMIT)?;
+        if !status.success() {
+            println!("    ws-testkit autobahn: {status} (see {})", log.display());
+        }
+        kosoku.wait(REPORT_LIMIT)?;
+        Ok(reports)
+    }
+
+    fn command(&self, mode: &str, run: &Run, reports: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--mode", mode, "--outdir"]).arg(reports);
+        for group in run.groups() {
+            command.args(["--include", &format!("{group}.*")]);
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Run;
+
+    #[test]
+    fn numbers_without_cases_are_no_groups() {
+        assert_eq!(Run::client((7..=12).collect()).groups(), [7, 9, 10, 12]);
+    }
+}

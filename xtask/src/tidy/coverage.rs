@@ -1,0 +1,166 @@
+//! The rule about docs/RFC-COVERAGE.md: every row names a module that exists and at least one test that exists.
+//! A row is `| MUST | section | module | test |`; modules and tests stand in backquotes.
+
+use std::collections::BTreeSet;
+
+use crate::workspace::TextFile;
+
+use super::code::{code_only, is_word};
+
+const DOCUMENT: &str = "docs/RFC-COVERAGE.md";
+
+/// Complaints about rows that cite what is not there.
+pub(super) fn citations(files: &[TextFile]) -> Vec<String> {
+    let Some(document) = files.iter().find(|file| file.path == DOCUMENT) else {
+        return vec![format!("{DOCUMENT} is gone")];
+    };
+    let tests: BTreeSet<String> = files
+        .iter()
+        .filter(|file| is_ours(file))
+        .flat_map(|file| tests_in(&file.text))
+        .collect();
+    let rows: Vec<_> = rows(&document.text).collect();
+    if rows.is_empty() {
+        return vec![format!("{DOCUMENT} has no rows")];
+    }
+    let mut complaints = Vec::new();
+    for (number, cells) in rows {
+        let mut complain = |what: String| complaints.push(format!("{DOCUMENT}:{number}: {what}"));
+        let [must, section, module, test] = cells.as_slice() else {
+            complain(format!("{} cells instead of 4", cells.len()));
+            continue;
+        };
+        if must.is_empty() || section.is_empty() {
+            complain("no MUST or no section".to_owned());
+        }
+        let modules = quoted(module);
+        let missing = modules.iter().filter(|name| !module_exists(files, name));
+        missing.for_each(|name| complain(format!("there is no module {name}")));
+        let cited = quoted(test);
+        if modules.is_empty() || cited.is_empty() {
+            complain("no module or no test in backquotes".to_owned());
+        }
+        let missing = cited.iter().filter(|name| !tests.contains(**name));
+        missing.for_each(|name| complain(format!("there is no test {name}")));
+    }
+    complaints
+}
+
+/// The rows of all tables with their line numbers; heads and rules are no rows.
+fn rows(document: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    let numbered = document
+        .lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line.trim()));
+    numbered.filter_map(|(number, line)| {
+        let inner = line.strip_prefix('|')?.strip_suffix('|')?;
+        let cells: Vec<_> = inner.split('|').map(str::trim).collect();
+        let is_rule = cells
+            .iter()
+            .all(|cell| !cell.is_empty() && cell.chars().all(|c| c == '-' || c == ':'));
+        let is_head = cells.first() == Some(&"MUST");
+        (!is_rule && !is_head).then_some((number, cells))
+    })
+}
+
+/// What stands in backquotes.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// `crate/folder/file` stands for `crates/crate/src/folder/file.rs` or a folder's `mod.rs`.
+fn module_exists(files: &[TextFile], name: &str) -> bool {
+    let Some((owner, rest)) = name.split_once('/') else {
+        return false;
+    };
+    let file = format!("crates/{owner}/src/{rest}.rs");
+    let folder = format!("crates/{owner}/src/{rest}/mod.rs");
+    files.iter().any(|one| one.path == file || one.path == folder)
+}
+
+fn is_ours(file: &TextFile) -> bool {
+    file.path.starts_with("crates/") && file.path.ends_with(".rs")
+}
+
+/// The names of the functions with an attribute `#[test]`, `#[tokio::test]` or alike, the ignored ones left out.
+fn tests_in(text: &str) -> Vec<String> {
+    let code = code_only(text);
+    let mut found = Vec::new();
+    let (mut is_test, mut is_ignored) = (false, false);
+    for line in code.lines().map(str::trim) {
+        if let Some(attribute) = line.strip_prefix("#[") {
+            let path: String = attribute
+                .chars()
+                .take_while(|c| is_word(*c) || *c == ':')
+                .collect();
+            is_test |= path == "test" || path.ends_with("::test");
+            is_ignored |= path == "ignore";
+        } else if let Some((_, after)) = line.split_once("fn ") {
+            if is_test && !is_ignored {
+                found.push(after.chars().take_while(|c| is_word(*c)).collect());
+            }
+            (is_test, is_ignored) = (false, false);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DOCUMENT, citations, tests_in};
+    use crate::tidy::sample;
+
+    const SOURCE: (&str, &str) = (
+        "crates/ws-proto/src/frame/mod.rs",
+        "#[test]\nfn masks() {}\nfn helper() {}\n",
+    );
+
+    fn complaints(row: &str) -> Vec<String> {
+        let document =
+            format!("# Coverage\n\n| MUST | section | module | test |\n|---|---|---|---|\n{row}\n");
+        citations(&sample(&[SOURCE, (DOCUMENT, &document)]))
+    }
+
+    #[test]
+    fn a_row_that_cites_what_exists_is_fine() {
+        assert_eq!(
+            complaints("| mask | §5.3 | `ws-proto/frame` | `masks` |"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_row_that_cites_what_does_not_exist_is_refused() {
+        let wrong = "| mask | §5.3 | `ws-proto/frame` | `masks_not` |";
+        assert_eq!(
+            complaints(wrong),
+            ["docs/RFC-COVERAGE.md:5: there is no test masks_not"]
+        );
+        assert_eq!(complaints("| mask | §5.3 | `ws-proto/gone` | `masks` |").len(), 1);
+        // A function that is no test proves nothing.
+        assert_eq!(
+            complaints("| mask | §5.3 | `ws-proto/frame` | `helper` |").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_row_without_a_test_is_refused() {
+        assert_eq!(complaints("| mask | §5.3 | `ws-proto/frame` | by eye |").len(), 1);
+        assert_eq!(complaints("| mask | §5.3 | | `masks` |").len(), 1);
+        assert_eq!(complaints("| mask | `ws-proto/frame` | `masks` |").len(), 1);
+    }
+
+    #[test]
+    fn an_empty_or_missing_table_is_refused() {
+        assert_eq!(complaints("").len(), 1);
+        assert_eq!(citations(&[]).len(), 1);
+    }
+
+    #[test]
+    fn tests_are_known_by_their_attribute() {
+        let text = "#[tokio::test(start_paused = true)]\nasync fn waits() {}\n#[test]\n#[ignore = \"slow\"]\nfn slow() {}\n\
+                    // #[test]\nfn none() {}\n#[cfg(test)]\nfn neither() {}\n";
+        assert_eq!(tests_in(text), ["waits"]);
+    }
+}
