@@ -3,15 +3,31 @@
 //! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
 
-// layer 1: the byte stream, and what was agreed on it
+// layer 1: errors; the byte stream, and what was agreed on it
+mod error;
 mod io;
 mod negotiated;
 
-// layer 2: one connection
+// layer 2: randomness, addresses
+mod random;
+mod url;
+
+// layer 3: the opening handshake, pure; one connection
+mod handshake;
 mod socket;
 
+pub use error::{
+    ConnectError, ConnectStage, ConnectionRefused, HandshakeError, HeadError, ReadHeadError, RequestError,
+    ResponseError, UrlError,
+};
+pub use handshake::{
+    Accepted, ClientAttempt, ClientRequest, ExtensionNegotiator, ExtensionRegistry, NegotiatedExtension,
+    Origin, OriginError, OriginPolicy, ServerHandshake, UpgradeRequest, is_upgrade_attempt,
+};
 pub use io::{Duplex, Io};
 pub use negotiated::Negotiated;
+pub use random::RandomMasks;
 pub use socket::{
     Link, Lost, ReadBuffer, Receiver, SendData, Sender, Signal, SocketError, TrySendError, Wake, WebSocket,
 };
+pub use url::WebSocketUrl;

@@ -2,7 +2,7 @@
 //!
 //! Not here: how it is agreed on (`handshake`).
 
-use ws_proto::ExtensionOffer;
+use ws_proto::{ExtensionOffer, ReservedBits};
 
 /// The outcome of an opening handshake (RFC 6455 §4.2.2, §4.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Negotiated {
     pub subprotocol: Option<String>,
     /// The extensions in use, in the order of the response (RFC 6455 §9.1). Empty for nearly everybody.
     pub extensions: Vec<ExtensionOffer<'static>>,
+    /// The reserved header bits that the extensions in use give a meaning to; every other one must be zero.
+    pub reserved: ReservedBits,
 }
 
 impl Negotiated {

@@ -1,0 +1,13 @@
+//! Every error of this crate, grouped by who erred; one file per group.
+//!
+//! Errors of the protocol after the handshake are `ws-proto`'s.
+
+mod connect;
+mod handshake;
+mod head;
+mod url;
+
+pub use connect::{ConnectError, ConnectStage, ConnectionRefused, RequestError, ResponseError};
+pub use handshake::HandshakeError;
+pub use head::{HeadError, ReadHeadError};
+pub use url::UrlError;

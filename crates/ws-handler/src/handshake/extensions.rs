@@ -1,0 +1,149 @@
+//! Negotiating extensions: the hook that extensions implement, and both sides of the negotiation.
+//!
+//! The grammar is `ws-proto`'s, and so is what a negotiated extension does to frames. RFC 6455 §4.1 item 5,
+//! §4.2.2 item 5.6, §9.1.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
+use ws_proto::{
+    ExtensionOffer, ExtensionSyntaxError, ReservedBits, ReservedBitsTaken, ReservedOwners, parse_extensions,
+};
+
+use super::headers;
+use crate::error::ResponseError;
+
+/// What an extension brings to a handshake. No extension is built in yet.
+pub trait ExtensionNegotiator: fmt::Debug + Send + Sync {
+    /// The name in `Sec-WebSocket-Extensions`, a token. Names are compared without regard to case.
+    fn name(&self) -> &str;
+
+    /// Server: the answer to one offer of this name, or `None` to decline it. A client may send several offers
+    /// in the order of its preference; the first that is answered counts.
+    fn answer(&self, offer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension>;
+
+    /// Client: what to offer, in the order of preference.
+    fn offers(&self) -> Vec<ExtensionOffer<'static>>;
+
+    /// Client: judges the server's answer to the offers; `None` fails the connection (RFC 6455 §4.1 item 5).
+    fn confirm(&self, answer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension>;
+}
+
+/// An extension that both sides agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedExtension {
+    /// Name and parameters as they stand in the 101.
+    pub agreed: ExtensionOffer<'static>,
+    /// The reserved header bits it gives a meaning to.
+    pub reserved: ReservedBits,
+}
+
+/// The extensions that a server accepts or a client offers; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct ExtensionRegistry {
+    negotiators: Vec<Arc<dyn ExtensionNegotiator>>,
+}
+
+impl ExtensionRegistry {
+    /// No extension.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more extension; one of the same name that is registered already is replaced.
+    #[must_use]
+    pub fn with(mut self, negotiator: impl ExtensionNegotiator + 'static) -> Self {
+        self.negotiators
+            .retain(|known| !known.name().eq_ignore_ascii_case(negotiator.name()));
+        self.negotiators.push(Arc::new(negotiator));
+        self
+    }
+
+    /// True when no extension is registered.
+    pub fn is_empty(&self) -> bool {
+        self.negotiators.is_empty()
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<dyn ExtensionNegotiator>> {
+        self.negotiators
+            .iter()
+            .find(|known| known.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Client: every offer, in the order of registration.
+    pub(super) fn offers(&self) -> Vec<ExtensionOffer<'static>> {
+        self.negotiators
+            .iter()
+            .flat_map(|negotiator| negotiator.offers())
+            .collect()
+    }
+
+    /// Server: answers a request's offers. Each extension is used at most once, and no two that want the same
+    /// reserved bit. Every line is read to its end: malformed text anywhere fails the handshake.
+    pub(super) fn answer(&self, map: &HeaderMap) -> Result<Agreed, ExtensionSyntaxError> {
+        let mut agreed = Agreed::default();
+        for offer in offers_in(map) {
+            let offer = offer?;
+            let negotiator = self.find(offer.name()).filter(|_| !agreed.uses(offer.name()));
+            if let Some(answer) = negotiator.and_then(|negotiator| negotiator.answer(&offer)) {
+                // An extension whose bits are taken is declined like any other.
+                let _ = agreed.add(answer);
+            }
+        }
+        Ok(agreed)
+    }
+
+    /// Client: judges the extensions of a 101.
+    pub(super) fn confirm(&self, map: &HeaderMap) -> Result<Agreed, ResponseError> {
+        let mut agreed = Agreed::default();
+        for answer in offers_in(map) {
+            let answer = answer?;
+            let negotiator = self.find(answer.name()).filter(|_| !agreed.uses(answer.name()));
+            let negotiator = negotiator.ok_or(ResponseError::ExtensionNotOffered)?;
+            let confirmed = negotiator
+                .confirm(&answer)
+                .ok_or(ResponseError::ExtensionRefused)?;
+            agreed
+                .add(confirmed)
+                .map_err(|_| ResponseError::ExtensionRefused)?;
+        }
+        Ok(agreed)
+    }
+}
+
+/// What one side has agreed on so far.
+#[derive(Debug, Default)]
+pub(super) struct Agreed {
+    pub(super) extensions: Vec<ExtensionOffer<'static>>,
+    pub(super) owners: ReservedOwners,
+}
+
+impl Agreed {
+    fn uses(&self, name: &str) -> bool {
+        self.extensions
+            .iter()
+            .any(|used| used.name().eq_ignore_ascii_case(name))
+    }
+
+    fn add(&mut self, extension: NegotiatedExtension) -> Result<(), ReservedBitsTaken> {
+        self.owners.claim(extension.reserved, extension.agreed.name())?;
+        self.extensions.push(extension.agreed);
+        Ok(())
+    }
+}
+
+/// Every offer of every line, one at a time. A line that is not ASCII has a byte that no token has.
+fn offers_in(map: &HeaderMap) -> impl Iterator<Item = Result<ExtensionOffer<'_>, ExtensionSyntaxError>> {
+    map.get_all(SEC_WEBSOCKET_EXTENSIONS)
+        .into_iter()
+        .flat_map(|line| {
+            let text = headers::text(line.as_bytes());
+            let not_ascii = text
+                .is_none()
+                .then_some(Err(ExtensionSyntaxError::Name { at: 0 }));
+            not_ascii
+                .into_iter()
+                .chain(parse_extensions(text.unwrap_or_default()))
+        })
+}

@@ -1,0 +1,97 @@
+//! Subprotocols: the list a client offers, and the one a server picks.
+//!
+//! RFC 6455 §1.9, §4.1 item 10, §4.2.2 item 5.5, §11.3.4.
+
+use std::collections::HashSet;
+
+use http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
+
+use super::headers;
+
+/// An offer that is no list of different tokens.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct InvalidOffer;
+
+/// The subprotocols of a request in the client's order: none when the header is absent.
+///
+/// RFC 6455 §4.1 item 10: they "MUST be non-empty strings with characters in the range U+0021 to U+007E not
+/// including separator characters … and MUST all be unique strings". A header without any name breaks that, too.
+pub(super) fn offered(map: &HeaderMap) -> Result<Vec<&str>, InvalidOffer> {
+    let mut names = Vec::new();
+    for member in headers::list(map, SEC_WEBSOCKET_PROTOCOL) {
+        let name = headers::text(member)
+            .filter(|_| headers::is_token(member))
+            .ok_or(InvalidOffer)?;
+        names.push(name);
+    }
+    if names.is_empty() && map.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return Err(InvalidOffer);
+    }
+    if all_different(&names) {
+        Ok(names)
+    } else {
+        Err(InvalidOffer)
+    }
+}
+
+/// True when every name is a token and none comes twice.
+pub(super) fn is_valid_offer(names: &[String]) -> bool {
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    names.iter().all(|name| headers::is_token(name.as_bytes())) && all_different(&names)
+}
+
+/// Linear, however many names a hostile peer offers.
+fn all_different(names: &[&str]) -> bool {
+    names.len() < 2 || names.iter().collect::<HashSet<_>>().len() == names.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::HeaderValue;
+
+    use super::*;
+
+    fn parse(lines: &[&str]) -> Result<Vec<String>, InvalidOffer> {
+        let mut map = HeaderMap::new();
+        for line in lines {
+            map.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(line).unwrap());
+        }
+        offered(&map).map(|names| names.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn reads_lists_over_lines() {
+        assert_eq!(parse(&[]).unwrap(), [""; 0]);
+        assert_eq!(parse(&["chat, superchat"]).unwrap(), ["chat", "superchat"]);
+        assert_eq!(parse(&["a ,\tb", ",c"]).unwrap(), ["a", "b", "c"]);
+        assert_eq!(
+            parse(&["chat,Chat"]).unwrap(),
+            ["chat", "Chat"],
+            "names are compared as they are"
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_list_of_different_tokens() {
+        for wrong in [
+            &[""][..],
+            &[" , "],
+            &["a b"],
+            &["a/b"],
+            &["a", "b, a"],
+            &["\"a\""],
+            &["ä"],
+        ] {
+            assert_eq!(parse(wrong), Err(InvalidOffer), "{wrong:?}");
+        }
+    }
+
+    /// Quadratic time would take hours for this megabyte.
+    #[test]
+    fn a_megabyte_of_names_takes_linear_time() {
+        let names: Vec<_> = (0..150_000).map(|number| format!("{number:x}")).collect();
+        assert_eq!(parse(&[&names.join(",")]).unwrap().len(), 150_000);
+        assert_eq!(parse(&[&"a,".repeat(1 << 19)]), Err(InvalidOffer));
+        assert_eq!(parse(&[&" ".repeat(1 << 20)]), Err(InvalidOffer));
+    }
+}

@@ -1,0 +1,96 @@
+//! `host [":" port]`, as it stands in URLs, in Host and in Origin.
+//!
+//! User information is not part of it here. RFC 3986 §3.2.2, §3.2.3, RFC 9110 §7.2.
+
+use std::net::Ipv6Addr;
+
+/// A host in lower case and a port where one is given. Two of them are equal when they mean the same place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Authority {
+    /// With brackets around an IPv6 address.
+    host: String,
+    port: Option<u16>,
+}
+
+impl Authority {
+    /// Reads `host [":" port]`; `None` for anything else. An empty port counts as none (RFC 3986 §3.2.3).
+    ///
+    /// Stricter than the RFC: no percent-encoding, no sub-delims and no zone in a host. No resolver knows such
+    /// names, and proxies disagree about them.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, rest) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            (format!("[{address}]"), parse_port(rest)?)
+        } else {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+            if host.is_empty() || !host.bytes().all(valid) {
+                return None;
+            }
+            (host.to_ascii_lowercase(), parse_port(port)?)
+        };
+        Some(Self { host, port })
+    }
+
+    /// The host with brackets around an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host without brackets.
+    pub(crate) fn bare_host(&self) -> &str {
+        self.host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(&self.host)
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+/// Reads what follows a host: nothing, or a colon and up to five digits.
+fn parse_port(text: &str) -> Option<Option<u16>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let digits = text.strip_prefix(':')?;
+    if digits.is_empty() {
+        return Some(None);
+    }
+    // `u16::from_str` would take a plus sign, too.
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(Some)
+}
+
+/// The port that a scheme means when none is written.
+pub(crate) fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_hosts_and_ports() {
+        let parts = |text| Authority::parse(text).map(|found| (found.host().to_owned(), found.port()));
+        assert_eq!(parts("Host"), Some(("host".to_owned(), None)));
+        assert_eq!(parts("host:"), Some(("host".to_owned(), None)));
+        assert_eq!(parts("host:8080"), Some(("host".to_owned(), Some(8080))));
+        assert_eq!(parts("[0:0::1]:1"), Some(("[::1]".to_owned(), Some(1))));
+        for wrong in [
+            "", ":80", "a b", "a/b", "a@b", "a:b", "a:1:2", "::1", "[::1]x", "[::1", "a:99999", "a,b", "a\0",
+        ] {
+            assert_eq!(parts(wrong), None, "{wrong:?}");
+        }
+    }
+}
