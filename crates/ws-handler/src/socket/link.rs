@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    CloseCode, CloseEvent, CloseFrame, Config, Message, MessageKind, ProtocolError, ReceivePath, Role,
-    UseError,
+    CloseCode, CloseEvent, CloseReason, Message, MessageKind, PreparedMessage, ProtocolError, ReceivePath,
+    SendPath, UseError,
 };
 
 use super::error::SocketError;
@@ -49,8 +49,10 @@ pub struct Link<IO = Io> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
-    /// A link over a stream whose opening handshake is done. A client gets masking keys from a CSPRNG.
-    pub fn new(io: IO, role: Role, config: Arc<Config>, signal: Arc<Signal>) -> Self {
+    /// A link over a stream whose opening handshake is done.
+    ///
+    /// `send` is `SendPath::server(config)`, or `SendPath::client(config, Box::new(RandomMasks::new()?))`.
+    pub fn new(io: IO, send: SendPath, signal: Arc<Signal>) -> Self {
         unimplemented!()
     }
 
@@ -139,6 +141,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         unimplemented!()
     }
 
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// [`UseError`]; nothing was queued then.
+    pub fn prepared(&mut self, message: &PreparedMessage) -> Result<(), UseError> {
+        unimplemented!()
+    }
+
+    /// Whether one more message may be queued by somebody who does not wait: the queue is empty, or stays below
+    /// its hard limit.
+    ///
+    /// # Errors
+    ///
+    /// [`UseError::QueueFull`].
+    pub fn room_for(&self, payload_len: usize) -> Result<(), UseError> {
+        unimplemented!()
+    }
+
     /// Queues a ping (RFC 6455 §5.5.2).
     ///
     /// # Errors
@@ -162,7 +183,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     ///
     /// # Errors
     ///
-    /// A code that may not be sent, a reason above 123 bytes, or a Close frame was sent already.
+    /// A code that may not be sent. A second call does nothing, a reason above 123 bytes is cut.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), UseError> {
         unimplemented!()
     }
@@ -199,7 +220,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Why the connection is closing or closed: the peer's code and reason, or ours, or 1005 or 1006
     /// (RFC 6455 §7.1.5, §7.1.6); `None` while it is open.
-    pub fn close_reason(&self) -> Option<CloseFrame> {
+    pub fn close_reason(&self) -> Option<&CloseReason> {
         unimplemented!()
     }
 

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, CloseFrame, Message};
+use ws_proto::{CloseCode, CloseReason, Message};
 
 use super::error::{SocketError, TrySendError};
 use crate::io::Io;
@@ -83,7 +83,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Receiver<IO> {
     }
 
     /// Why the connection is closing or closed; `None` while it is open.
-    pub fn close_reason(&self) -> Option<CloseFrame> {
+    pub fn close_reason(&self) -> Option<CloseReason> {
         unimplemented!()
     }
 }

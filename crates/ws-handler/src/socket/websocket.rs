@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, CloseFrame, Config, Message, MessageKind, ReceivePath, Role};
+use ws_proto::{CloseCode, CloseReason, Config, Message, MessageKind, ReceivePath, Role};
 
 use super::error::SocketError;
 use super::input::ReadBuffer;
@@ -32,25 +32,22 @@ pub struct WebSocket<IO = Io> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// A socket over a stream whose opening handshake somebody else has done. `leftover` is what was read beyond
     /// the handshake.
+    ///
+    /// # Errors
+    ///
+    /// A client needs masking keys, and the operating system gave no randomness. A server cannot fail.
     pub fn from_upgraded(
         io: IO,
         role: Role,
         leftover: &BytesMut,
         config: Arc<Config>,
         negotiated: Negotiated,
-    ) -> Self {
-        Self::with_signal(io, role, leftover, config, negotiated, Arc::new(Signal::new()))
+    ) -> std::io::Result<Self> {
+        unimplemented!()
     }
 
-    /// The same with a signal through which others can stop or wake the connection.
-    pub fn with_signal(
-        io: IO,
-        role: Role,
-        leftover: &BytesMut,
-        config: Arc<Config>,
-        negotiated: Negotiated,
-        signal: Arc<Signal>,
-    ) -> Self {
+    /// A socket over a link, as a server makes one whose signal others hold.
+    pub fn from_link(link: Link<IO>, leftover: &BytesMut, negotiated: Negotiated) -> Self {
         unimplemented!()
     }
 
@@ -123,7 +120,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Why the connection is closing or closed; `None` while it is open.
-    pub fn close_reason(&self) -> Option<CloseFrame> {
+    pub fn close_reason(&self) -> Option<CloseReason> {
         unimplemented!()
     }
 
