@@ -32,8 +32,12 @@ mod message;
 mod recv;
 mod send;
 
+// 8: the two glued, with time and the end of TCP
+mod connection;
+
 pub use code::CloseCode;
 pub use config::{Config, Delivery, Limits, PingBudget, Timeouts, UNLIMITED};
+pub use connection::{Connection, TcpAction, TcpClosing, Timeout, Timers};
 pub use error::{ProtocolError, UseError};
 pub use ext::{
     ExtensionOffer, ExtensionOffers, ExtensionParameter, ExtensionSyntaxError, ReservedBits,

@@ -12,6 +12,8 @@ mod assemble;
 
 mod direct;
 
+mod progress;
+
 #[cfg(test)]
 mod tests;
 
@@ -406,25 +408,6 @@ impl ReceivePath {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Discard)
-    }
-
-    /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
-    /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
-    #[must_use]
-    pub fn is_unfinished(&self) -> bool {
-        match &self.state {
-            State::Header { len: 0, .. } => {
-                self.message.is_some() && self.config.delivery == Delivery::Message
-            }
-            State::Header { .. } | State::Payload(_) => true,
-            State::Discard => false,
-        }
-    }
-
-    /// Bytes that are held for what is incomplete.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.assembly.bytes().len() + self.control.len()
     }
 
     fn is_text(&self) -> bool {

@@ -146,6 +146,12 @@ impl SendPath {
         matches!(self.closing, Closing::Failed(_) | Closing::Lost(_))
     }
 
+    /// Whether the transport is gone or given up.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(self.closing, Closing::Lost(_))
+    }
+
     fn push_close(&mut self, reason: Option<(CloseCode, &str)>) {
         // A ping that came before is answered before: after the Close frame nothing is.
         self.release_pong();

@@ -37,6 +37,7 @@ impl SendPath {
             Some(open) if open == kind => Opcode::Continuation,
             Some(_) => return Err(UseError::MessageOpen),
         };
+        self.data_frames = self.data_frames.wrapping_add(1);
         self.open_message = if fin { None } else { Some(kind) };
         Ok(opcode)
     }

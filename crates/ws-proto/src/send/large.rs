@@ -45,7 +45,7 @@ impl SendPath {
     /// # Errors
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
     pub fn begin_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<usize, UseError> {
-        self.check_whole_message()?;
+        self.begin_whole_message()?;
         Ok(self.push_lent(kind.opcode(), true, payload))
     }
 

@@ -69,6 +69,8 @@ pub struct SendPath {
     held_pong: Option<Box<HeldPong>>,
     /// The kind of the fragmented message that is open (RFC 6455 §5.4).
     open_message: Option<MessageKind>,
+    /// Data frames so far, wrapping.
+    data_frames: u32,
     /// The transport took no more bytes and the queue has not been empty since.
     blocked: bool,
 }
@@ -94,6 +96,7 @@ impl SendPath {
             closing: Closing::Open,
             held_pong: None,
             open_message: None,
+            data_frames: 0,
             blocked: false,
         }
     }
@@ -120,7 +123,7 @@ impl SendPath {
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
     #[inline]
     pub fn text(&mut self, text: &str) -> Result<(), UseError> {
-        self.check_whole_message()?;
+        self.begin_whole_message()?;
         self.push_frame(Opcode::Text, true, text.as_bytes());
         Ok(())
     }
@@ -131,7 +134,7 @@ impl SendPath {
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
     #[inline]
     pub fn binary(&mut self, payload: &[u8]) -> Result<(), UseError> {
-        self.check_whole_message()?;
+        self.begin_whole_message()?;
         self.push_frame(Opcode::Binary, true, payload);
         Ok(())
     }
@@ -142,7 +145,7 @@ impl SendPath {
     /// # Errors
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
     pub fn prepared(&mut self, message: &PreparedMessage) -> Result<(), UseError> {
-        self.check_whole_message()?;
+        self.begin_whole_message()?;
         let frame = message.frame();
         if self.masks.is_some() {
             self.push_frame(message.kind().opcode(), true, message.payload());
@@ -162,12 +165,12 @@ impl SendPath {
     pub fn message(&mut self, message: Message) -> Result<(), UseError> {
         match message {
             Message::Text(text) => {
-                self.check_whole_message()?;
+                self.begin_whole_message()?;
                 self.push_owned(Opcode::Text, true, text.into_bytes());
                 Ok(())
             }
             Message::Binary(bytes) => {
-                self.check_whole_message()?;
+                self.begin_whole_message()?;
                 self.push_owned(Opcode::Binary, true, bytes);
                 Ok(())
             }
@@ -179,6 +182,12 @@ impl SendPath {
             Message::Ping(payload) => self.ping(&payload),
             Message::Pong(payload) => self.pong(&payload),
         }
+    }
+
+    /// How many data frames were queued so far, wrapping: who compares two readings knows whether any was.
+    #[must_use]
+    pub fn data_frames(&self) -> u32 {
+        self.data_frames
     }
 
     /// RFC 6455 §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
@@ -193,12 +202,13 @@ impl SendPath {
     /// RFC 6455 §5.4: "the fragments of one message MUST NOT be interleaved between the fragments of another
     /// message".
     #[inline]
-    fn check_whole_message(&self) -> Result<(), UseError> {
+    fn begin_whole_message(&mut self) -> Result<(), UseError> {
         self.check_open()?;
-        match self.open_message {
-            None => Ok(()),
-            Some(_) => Err(UseError::MessageOpen),
+        if self.open_message.is_some() {
+            return Err(UseError::MessageOpen);
         }
+        self.data_frames = self.data_frames.wrapping_add(1);
+        Ok(())
     }
 
     /// Appends one frame. The payload is copied; a client masks the copy.

@@ -1,0 +1,46 @@
+//! What a timer or a counter wants to know about the receiving half: is something unfinished, does it move, how
+//! much is held.
+
+use super::{ReceivePath, State};
+use crate::config::Delivery;
+
+impl ReceivePath {
+    /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
+    /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        match &self.state {
+            State::Header { len: 0, .. } => {
+                self.message.is_some() && self.config.delivery == Delivery::Message
+            }
+            State::Header { .. } | State::Payload(_) => true,
+            State::Discard => false,
+        }
+    }
+
+    /// A number that grows whenever a byte of what is unfinished arrives, and starts again with the next message.
+    /// Control frames between the fragments of a message do not move it: they are not part of the message.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        let (size, fragments) = self
+            .message
+            .as_ref()
+            .map_or((0, 0), |message| (message.size as u64, message.fragments as u64));
+        let arrived = size.wrapping_add(fragments);
+        // Without an open message a control frame is itself what is unfinished.
+        let control_counts = self.message.is_none() || self.config.delivery == Delivery::Fragment;
+        match &self.state {
+            State::Payload(frame) if !frame.opcode.is_control() => arrived.wrapping_sub(frame.missing as u64),
+            // A header has at most 14 bytes and a control payload 125: these two sums never go down within a frame.
+            State::Payload(_) if control_counts => arrived + 14 + self.control.len() as u64,
+            State::Header { len, .. } if control_counts => arrived + u64::from(*len),
+            State::Payload(_) | State::Header { .. } | State::Discard => arrived,
+        }
+    }
+
+    /// Bytes that are held for what is incomplete.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.assembly.bytes().len() + self.control.len()
+    }
+}
