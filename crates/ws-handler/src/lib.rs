@@ -12,8 +12,9 @@ mod negotiated;
 mod random;
 mod url;
 
-// layer 3: the opening handshake, pure; one connection
+// layer 3: the opening handshake, pure; HTTP/1.1 heads; one connection
 mod handshake;
+mod http1;
 mod socket;
 
 pub use error::{
@@ -24,6 +25,7 @@ pub use handshake::{
     Accepted, ClientAttempt, ClientRequest, ExtensionNegotiator, ExtensionRegistry, NegotiatedExtension,
     Origin, OriginError, OriginPolicy, ServerHandshake, UpgradeRequest, is_upgrade_attempt,
 };
+pub use http1::{HeadLimits, HeadReader, RequestHead, ResponseBody, encode_request, encode_response};
 pub use io::{Duplex, Io};
 pub use negotiated::Negotiated;
 pub use random::RandomMasks;

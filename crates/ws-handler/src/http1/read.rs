@@ -1,0 +1,146 @@
+//! Reading heads from a byte stream, of requests and of responses.
+//!
+//! RFC 9112 §2.2.
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::head::RequestHead;
+use super::parse::{parse_request, parse_response};
+use super::scan::{HeadLimits, Kind, Scan};
+use crate::error::{HeadError, ReadHeadError};
+
+/// Room made for one read. Nearly every head fits; a peer that sends nothing costs no more than this.
+const READ_SIZE: usize = 4 * 1024;
+
+/// Finds and parses heads in a stream of bytes, and keeps every byte after them.
+///
+/// Each byte is looked at once and each head parsed once, however small the pieces they arrive in. It holds at
+/// most the limit of a head and one read beyond it (16 + 4 KiB by default).
+///
+/// It can be fed by hand with [`HeadReader::handle_data`], or from any `AsyncRead`.
+#[derive(Debug, Default)]
+pub struct HeadReader {
+    buffer: BytesMut,
+    scan: Scan,
+    limits: HeadLimits,
+}
+
+impl HeadReader {
+    /// An empty reader.
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            scan: Scan::default(),
+            limits,
+        }
+    }
+
+    /// A reader that begins with bytes which were read before.
+    pub fn with_leftover(limits: HeadLimits, leftover: BytesMut) -> Self {
+        Self {
+            buffer: leftover,
+            ..Self::new(limits)
+        }
+    }
+
+    /// Takes bytes that came from the peer.
+    pub fn handle_data(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next request head among the bytes taken so far, `None` while it is incomplete.
+    ///
+    /// # Errors
+    /// [`HeadError`]. Where the next head would begin is unknown then: the connection is good for one answer.
+    pub fn next_request(&mut self) -> Result<Option<RequestHead>, HeadError> {
+        let Some((head, headers)) = self.split_head(Kind::Request)? else {
+            return Ok(None);
+        };
+        let request: Request<()> = parse_request(&head, headers)?;
+        Ok(Some(RequestHead::received(request, head)))
+    }
+
+    /// The next response head among the bytes taken so far, `None` while it is incomplete.
+    ///
+    /// # Errors
+    /// [`HeadError`].
+    pub fn next_response(&mut self) -> Result<Option<Response<()>>, HeadError> {
+        let Some((head, headers)) = self.split_head(Kind::Response)? else {
+            return Ok(None);
+        };
+        parse_response(&head, headers).map(Some)
+    }
+
+    /// Reads until a request head is complete. `None`: the stream ended before its first byte.
+    ///
+    /// Cancel safe: bytes that were read stay in the reader, and the next call goes on with them.
+    ///
+    /// # Errors
+    /// [`ReadHeadError`]. No deadline is kept here.
+    pub async fn read_request<IO: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut IO,
+    ) -> Result<Option<RequestHead>, ReadHeadError> {
+        loop {
+            if let Some(head) = self.next_request()? {
+                return Ok(Some(head));
+            }
+            if self.fill(io).await? == 0 {
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(ReadHeadError::Truncated)
+                };
+            }
+        }
+    }
+
+    /// Reads until a response head is complete.
+    ///
+    /// Cancel safe, as [`HeadReader::read_request`] is.
+    ///
+    /// # Errors
+    /// [`ReadHeadError`]. No deadline is kept here.
+    pub async fn read_response<IO: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut IO,
+    ) -> Result<Response<()>, ReadHeadError> {
+        loop {
+            if let Some(head) = self.next_response()? {
+                return Ok(head);
+            }
+            if self.fill(io).await? == 0 {
+                return Err(ReadHeadError::Truncated);
+            }
+        }
+    }
+
+    /// Every byte after the heads given out, exactly. Without memory when there is none.
+    pub fn into_leftover(self) -> BytesMut {
+        if self.buffer.is_empty() {
+            BytesMut::new()
+        } else {
+            self.buffer
+        }
+    }
+
+    /// One read; 0 at the end of the stream. `read_buf` is cancel safe.
+    async fn fill<IO: AsyncRead + Unpin>(&mut self, io: &mut IO) -> std::io::Result<usize> {
+        if self.buffer.capacity() - self.buffer.len() < READ_SIZE / 4 {
+            self.buffer.reserve(READ_SIZE);
+        }
+        io.read_buf(&mut self.buffer).await
+    }
+
+    fn split_head(&mut self, kind: Kind) -> Result<Option<(Bytes, usize)>, HeadError> {
+        let Some(found) = self.scan.run(&self.buffer, kind, &self.limits)? else {
+            return Ok(None);
+        };
+        self.scan = Scan::default();
+        let mut head = self.buffer.split_to(found.end);
+        drop(head.split_to(found.start));
+        Ok(Some((head.freeze(), found.headers)))
+    }
+}
