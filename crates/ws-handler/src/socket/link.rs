@@ -235,6 +235,37 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     }
 }
 
+/// What an endpoint loop needs beside the verbs of the application.
+impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
+    /// Fails the connection for a reason of the caller's own, as 1011 after a panic in a callback: queues the Close
+    /// frame unless one was sent; its answer is not awaited and all input is discarded from here on.
+    ///
+    /// # Errors
+    ///
+    /// [`UseError::CloseCode`] for a code that may not be sent (RFC 6455 §7.4).
+    pub fn fail_with(&mut self, code: CloseCode, reason: &str) -> Result<(), UseError> {
+        unimplemented!()
+    }
+
+    /// Gives the connection up without a word: forgets what is queued and knows from now on that it ended with 1006,
+    /// if it had not ended before. For a connection that is dropped while its callback waits.
+    pub fn abandon(&mut self) {
+        unimplemented!()
+    }
+
+    /// The kind of the outgoing message that was begun with [`fragment`](Self::fragment) and not finished: nothing
+    /// but control frames may come between its parts (RFC 6455 §5.4).
+    pub fn open_message(&self) -> Option<MessageKind> {
+        unimplemented!()
+    }
+
+    /// Whether more waits to be written than the soft limit
+    /// ([`Limits::soft_queue`](ws_proto::Limits::soft_queue)): who can wait should.
+    pub fn above_soft_limit(&self) -> bool {
+        unimplemented!()
+    }
+}
+
 /// A message on its way out. Lazy: nothing happens before it is polled.
 ///
 /// Below 16 KiB (and always for a client, which has to mask) the payload is copied to the queue and the future is
