@@ -17,6 +17,10 @@ mod handshake;
 mod http1;
 mod socket;
 
+// layer 4: connecting
+mod client;
+
+pub use client::{ClientUpgrade, ConnectBuilder, client_handshake, connect};
 pub use error::{
     ConnectError, ConnectStage, ConnectionRefused, HandshakeError, HeadError, ReadHeadError, RequestError,
     ResponseError, UrlError,
