@@ -117,6 +117,11 @@ impl HeadReader {
         }
     }
 
+    /// True when no byte is kept: nothing came yet, or everything was given out.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Every byte after the heads given out, exactly. Without memory when there is none.
     pub fn into_leftover(self) -> BytesMut {
         if self.buffer.is_empty() {

@@ -1,0 +1,265 @@
+//! Who is connected: a table of open connections and the seats they hold in it.
+//!
+//! Here: [`Roster`] and [`Seat`], used twice: the factory keeps one of its WebSocket connections, the server one of
+//! everything it accepted; and [`Roster::clear`], the closing of all of them (tell, wait, drop). Not here: what a
+//! connection does when told (`socket`).
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use ws_proto::CloseCode;
+
+use crate::socket::Signal;
+
+/// How long a connection has for its last callbacks after it was told to drop everything, before its task is
+/// aborted. Long enough for a task that is alive, short enough not to stretch the deadline noticeably.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// What became of the connections that were open when a stop began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StopSummary {
+    /// Connections that ended by themselves before the deadline, by the closing handshake as a rule.
+    pub closed: usize,
+    /// Connections that were still open at the deadline and were dropped.
+    pub dropped: usize,
+}
+
+/// A table of open connections. Shared by all threads; the lock is held for a few instructions at a time.
+#[derive(Default)]
+pub(crate) struct Roster {
+    table: Mutex<Table>,
+    vacated: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: Vec<Entry>,
+    vacant: Vec<u32>,
+    open: usize,
+    /// The flags every connection has been told since the stop, if there was one.
+    told: u8,
+    /// Connections that were open when the stop began.
+    open_at_stop: usize,
+    dropped: usize,
+}
+
+/// One row. An index is used again, so a generation tells its holders apart.
+#[derive(Default)]
+struct Entry {
+    generation: u32,
+    signal: Option<Arc<Signal>>,
+    task: Option<AbortHandle>,
+}
+
+/// A row's name: stays valid, and harmless, after the row was given to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SeatNumber {
+    index: u32,
+    generation: u32,
+}
+
+/// One connection's place in a roster. Dropping it frees the place.
+pub(crate) struct Seat {
+    roster: Arc<Roster>,
+    number: SeatNumber,
+}
+
+impl Roster {
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.table().open
+    }
+
+    /// Takes a seat, unless `limit` are taken.
+    pub(crate) fn admit(self: &Arc<Self>, limit: usize) -> Option<Seat> {
+        let mut table = self.table();
+        if table.open >= limit {
+            return None;
+        }
+        let index = match table.vacant.pop() {
+            Some(index) => index,
+            None => {
+                let index = u32::try_from(table.entries.len()).ok()?;
+                table.entries.push(Entry::default());
+                index
+            }
+        };
+        let generation = table.entries.get(index as usize)?.generation;
+        table.open += 1;
+        drop(table);
+        Some(Seat {
+            roster: Arc::clone(self),
+            number: SeatNumber { index, generation },
+        })
+    }
+
+    /// As [`set_task`](Self::set_task), unless a task was named already: whoever spawned the first one may come late.
+    pub(crate) fn set_first_task(&self, number: SeatNumber, task: AbortHandle) {
+        if let Some(entry) = self.table().holder(number).filter(|entry| entry.task.is_none()) {
+            entry.task = Some(task);
+        }
+    }
+
+    /// Names the task to abort when this seat must be cleared by force. Does nothing when the seat is free again.
+    pub(crate) fn set_task(&self, number: SeatNumber, task: AbortHandle) {
+        let replaced = match self.table().holder(number) {
+            Some(entry) => entry.task.replace(task),
+            None => Some(task),
+        };
+        // Outside the lock: dropping the last handle of a finished task frees the task.
+        drop(replaced);
+    }
+
+    /// Raises `flags` at every connection, now and in future.
+    pub(crate) fn tell(&self, flags: u8) {
+        let mut table = self.table();
+        if table.told == 0 {
+            table.open_at_stop = table.open;
+        }
+        table.told |= flags;
+        let signals: Vec<_> = table
+            .entries
+            .iter()
+            .filter_map(|entry| entry.signal.clone())
+            .collect();
+        drop(table);
+        // Outside the lock: waking may run code that is not ours.
+        for signal in signals {
+            signal.raise(flags);
+        }
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn vacated(&self) {
+        loop {
+            let mut vacated = std::pin::pin!(self.vacated.notified());
+            // Listens before it looks, so that a seat freed in between is not missed.
+            vacated.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            vacated.await;
+        }
+    }
+
+    /// Closes every connection: tells all with `flags`, waits until `deadline`, tells the rest to drop everything,
+    /// and aborts what even then does not end.
+    pub(crate) async fn clear(&self, flags: u8, deadline: Instant) -> StopSummary {
+        self.tell(flags);
+        if timeout_at(deadline, self.vacated()).await.is_err() {
+            self.tell(flags | Signal::KILL);
+            self.count_dropped();
+            if timeout(LAST_WORDS, self.vacated()).await.is_err() {
+                self.abort_all();
+            }
+        }
+        self.summary()
+    }
+
+    fn count_dropped(&self) {
+        let mut table = self.table();
+        table.dropped = table.dropped.max(table.open);
+    }
+
+    fn abort_all(&self) {
+        let tasks: Vec<_> = self
+            .table()
+            .entries
+            .iter()
+            .filter_map(|entry| entry.task.clone())
+            .collect();
+        for task in tasks {
+            task.abort();
+        }
+    }
+
+    pub(crate) fn summary(&self) -> StopSummary {
+        let table = self.table();
+        StopSummary {
+            closed: table.open_at_stop.saturating_sub(table.dropped),
+            dropped: table.dropped,
+        }
+    }
+
+    /// Every change to the table is complete before anything that could panic, so a poisoned lock is sound.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn holder(&mut self, number: SeatNumber) -> Option<&mut Entry> {
+        self.entries
+            .get_mut(number.index as usize)
+            .filter(|entry| entry.generation == number.generation)
+    }
+}
+
+impl Seat {
+    pub(crate) fn number(&self) -> SeatNumber {
+        self.number
+    }
+
+    pub(crate) fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// Names the signal to raise when all are told something. What was told already is raised at once.
+    pub(crate) fn set_signal(&self, signal: Arc<Signal>) {
+        let mut table = self.roster.table();
+        let told = table.told;
+        if let Some(entry) = table.holder(self.number) {
+            entry.signal = Some(Arc::clone(&signal));
+        }
+        drop(table);
+        if told != 0 {
+            signal.raise(told);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut table = self.roster.table();
+        let Some(entry) = table.holder(self.number) else {
+            return;
+        };
+        let freed = mem::take(entry);
+        entry.generation = freed.generation.wrapping_add(1);
+        table.vacant.push(self.number.index);
+        table.open -= 1;
+        let empty = table.open == 0;
+        drop(table);
+        drop(freed);
+        if empty {
+            self.roster.vacated.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster")
+            .field("open", &self.open())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Seat").field(&self.number.index).finish()
+    }
+}
+
+/// The flags that tell a connection to close with `code`.
+pub(crate) fn stop_flags(code: CloseCode) -> u8 {
+    // TODO: 1012
+    let _ = code;
+    Signal::STOP
+}

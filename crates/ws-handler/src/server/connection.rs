@@ -1,0 +1,195 @@
+//! The first request of a connection: read it, ask what should become of it, do that.
+//!
+//! Here: [`open`], the task every accepted connection begins with, one function per stage, and [`carry_out`], which
+//! later requests share. They end by starting the connection's real task. Not here: reading later requests on a
+//! kept-alive connection (`hyper_upgrade`).
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::entrance::Entrance;
+use super::linger::linger;
+use super::service::{Outcome, one_line};
+use crate::error::{HandshakeError, HeadError, ReadHeadError};
+use crate::http1::{HeadLimits, HeadReader, RequestHead, encode_response};
+use crate::io::Io;
+
+/// How long the peer may take to receive a refusal or the 101. They are a few hundred bytes, which hardly ever wait.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// What came of reading the first request.
+enum First {
+    Request(RequestHead),
+    Refused(Response<Bytes>),
+    /// The peer has left, or never said anything that deserves an answer.
+    Gone,
+}
+
+/// Serves a connection until it is known what it is: then a task of its own takes over, and this one ends.
+///
+/// The permit frees the place in the lobby when it is dropped.
+pub(crate) async fn open(entrance: Entrance, mut io: Io, _permit: OwnedSemaphorePermit, accepted: Instant) {
+    let mut reader = HeadReader::new(HeadLimits::default());
+    match first_request(&entrance, &mut io, &mut reader, accepted).await {
+        First::Request(request) => {
+            let outcome = judge_in_time(&entrance, &request, accepted).await;
+            carry_out(entrance, io, reader.into_leftover(), request, outcome).await;
+        }
+        First::Refused(response) => answer_and_close(io, encode_response(&response)).await,
+        First::Gone => {}
+    }
+}
+
+/// Answers a connection that was given no seat.
+pub(crate) async fn turn_away(io: Io, why: HandshakeError, _permit: OwnedSemaphorePermit) {
+    answer_and_close(io, encode_response(&why.response())).await;
+}
+
+/// Reads the first head within the time for it, which begins at accept and not at a byte.
+async fn first_request(
+    entrance: &Entrance,
+    io: &mut Io,
+    reader: &mut HeadReader,
+    accepted: Instant,
+) -> First {
+    let read = tokio::select! {
+        biased;
+        read = reader.read_request(io) => read,
+        () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
+        () = sleep_until(accepted + entrance.house.limits.head_timeout) => return overdue(reader),
+    };
+    match read {
+        Ok(Some(request)) => First::Request(request),
+        // TLS, SSH and the like: an HTTP answer would mean nothing to them.
+        Err(ReadHeadError::Head(HeadError::NotHttp)) => First::Gone,
+        Err(ReadHeadError::Head(error)) => First::Refused(error.response()),
+        Ok(None) | Err(_) => First::Gone,
+    }
+}
+
+/// RFC 9110 §15.5.9. A peer that sent nothing may well be a browser that connected in advance: it sees the end of the
+/// stream, and comes again when it has something to ask.
+fn overdue(reader: &HeadReader) -> First {
+    if reader.is_empty() {
+        return First::Gone;
+    }
+    First::Refused(one_line(
+        StatusCode::REQUEST_TIMEOUT,
+        "The request did not arrive in time.",
+    ))
+}
+
+/// The service's answer, or a 503 when it takes too long or the server stops meanwhile.
+async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Instant) -> Outcome {
+    tokio::select! {
+        biased;
+        outcome = entrance.judge(request) => outcome,
+        () = entrance.stopping() => HandshakeError::Stopping.into(),
+        () = sleep_until(accepted + entrance.house.limits.upgrade_timeout) => {
+            Outcome::Respond(one_line(StatusCode::SERVICE_UNAVAILABLE, "The service did not answer in time."))
+        }
+    }
+}
+
+/// Does what was decided. `read` holds what the peer sent behind the request.
+pub(crate) async fn carry_out(
+    entrance: Entrance,
+    mut io: Io,
+    read: BytesMut,
+    request: RequestHead,
+    outcome: Outcome,
+) {
+    match outcome {
+        Outcome::Upgrade(upgrade) => {
+            let switching = encode_response(&upgrade.accepted.response);
+            if answer(&mut io, &switching).await {
+                entrance.upgraded(upgrade, io, read, request);
+            }
+        }
+        Outcome::Respond(response) => {
+            answer_and_close(io, last_response(response, request.request().method())).await;
+        }
+        Outcome::Handover => {
+            // The whole conversation so far, for whoever speaks plain HTTP.
+            let mut all = BytesMut::from(request.raw());
+            all.unsplit(read);
+            entrance.hand_over(io, all);
+        }
+    }
+}
+
+/// A response after which nothing follows on this connection.
+fn last_response(mut response: Response<Bytes>, method: &Method) -> Vec<u8> {
+    say_close(response.headers_mut());
+    // RFC 9110 §9.3.2: no content, but the header fields that it would have had.
+    if method == Method::HEAD && !response.body().is_empty() {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+        *response.body_mut() = Bytes::new();
+    }
+    encode_response(&response)
+}
+
+/// RFC 9112 §9.6: "A server that ... does not wish to maintain persistent connections SHOULD send the "close"
+/// connection option".
+pub(crate) fn say_close(headers: &mut HeaderMap) {
+    let said = headers.get_all(CONNECTION).iter().any(|line| {
+        line.as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    });
+    if !said {
+        headers.append(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Writes an answer that ends the connection, and closes so that it arrives.
+async fn answer_and_close(mut io: Io, response: Vec<u8>) {
+    if answer(&mut io, &response).await {
+        linger(&mut io).await;
+    }
+}
+
+/// Writes an answer. `false`: the peer is gone, or does not read.
+async fn answer(io: &mut Io, response: &[u8]) -> bool {
+    let written = timeout(ANSWER_TIME, async {
+        io.write_all(response).await?;
+        io.flush().await
+    });
+    matches!(written.await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::header::CONNECTION;
+    use http::{Method, Response};
+
+    use super::last_response;
+
+    #[test]
+    fn a_last_response_says_close_once_and_has_no_body_for_head() {
+        let response = |connection: &str| {
+            Response::builder()
+                .header(CONNECTION, connection)
+                .body(Bytes::from_static(b"x\n"))
+                .unwrap()
+        };
+        let text =
+            |method, connection| String::from_utf8(last_response(response(connection), &method)).unwrap();
+        assert_eq!(
+            text(Method::GET, "Upgrade, Close"),
+            "HTTP/1.1 200 OK\r\nConnection: Upgrade, Close\r\nContent-Length: 2\r\n\r\nx\n"
+        );
+        assert_eq!(
+            text(Method::HEAD, "keep-alive-not"),
+            "HTTP/1.1 200 OK\r\nConnection: keep-alive-not\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The server: accept connections, read their first request, and make of it what the service says.
+//!
+//! Here: [`Server`], the options, [`BoundServer`], a server about to run, and [`ServerHandle`], which stops it. The
+//! stages are files of their own, lowest first below. Not here: the judgement of handshakes (`handshake`), the
+//! WebSocket conversation (`socket`), plain HTTP (`hyper_upgrade`).
+
+mod back_off;
+mod handle;
+mod linger;
+mod options;
+
+mod plain;
+mod service;
+
+mod entrance;
+
+mod connection;
+
+mod accept;
+
+mod workers;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+pub use self::accept::Listener;
+pub use self::handle::ServerHandle;
+pub use self::plain::PlainConnection;
+pub use self::service::{ConnectionFuture, NoService, Outcome, PeerInfo, Service, Upgrade, Upgraded};
+
+use self::accept::accept_until_stopped;
+use self::entrance::House;
+use self::options::Limits;
+use self::service::AnyService;
+use crate::roster::StopSummary;
+
+#[cfg(feature = "hyper")]
+pub(crate) use self::{
+    connection::carry_out,
+    entrance::{Entrance, catch_panic},
+    linger::linger,
+    plain::Rewound,
+    service::one_line,
+};
+
+/// Serves one service on one listener until it is stopped, with default limits: `Server::new().listen(listener)` and
+/// [`BoundServer::serve`].
+pub async fn serve(listener: impl Listener, service: impl Service) -> StopSummary {
+    Server::new().listen(listener).serve(service).await
+}
+
+/// The options of a server.
+///
+/// | option | default |
+/// |---|---|
+/// | [`workers`](Self::workers) | 1: the runtime that calls `serve` |
+/// | [`connection_limit`](Self::connection_limit) | what the process may open less 256 (no limit on Windows) |
+/// | [`waiting_limit`](Self::waiting_limit) | 1,024 |
+/// | [`head_timeout`](Self::head_timeout) | 10 s |
+/// | [`upgrade_timeout`](Self::upgrade_timeout) | 15 s |
+#[derive(Debug, Clone, Default)]
+#[must_use = "a server does nothing until `bind` or `listen`, and `serve`"]
+pub struct Server {
+    limits: Limits,
+    workers: usize,
+}
+
+impl Server {
+    /// A server with the default options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many single-threaded runtimes serve, each in a thread of its own with a listener of its own on the same
+    /// port (SO_REUSEPORT). 0 and 1, the default: none, the runtime that calls [`BoundServer::serve`] serves.
+    ///
+    /// Service, limits and shutdown span all workers. The kernel spreads connections by address and port, so a
+    /// single client address is spread too. Only for [`bind`](Self::bind), and only on Unix.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The largest number of open connections, plain HTTP included. Default: the number of files the process may
+    /// open, read when the options are made, less 256. One more is answered with 503 and closed (and without the
+    /// answer when 64 are being answered so at the moment).
+    pub fn connection_limit(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+
+    /// The largest number of connections that have not been answered yet, over all workers. Default: 1,024; at
+    /// least 1. While it is reached nothing is accepted; newcomers wait in the kernel's queue.
+    pub fn waiting_limit(mut self, connections: usize) -> Self {
+        self.limits.waiting = connections.max(1);
+        self
+    }
+
+    /// How long a peer may take, from accept, to send the head of its first request. Default: 10 s. After that it is
+    /// answered with 408, or dropped if it has sent nothing at all.
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.head_timeout = timeout;
+        self
+    }
+
+    /// How long it may take, from accept, until the first request is answered with an upgrade or a refusal, whatever
+    /// the service does. Default: 15 s. After that: 503.
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.upgrade_timeout = timeout;
+        self
+    }
+
+    /// Listens on an address: the first of `address` that works. Port 0 takes any free port, the same for all
+    /// workers.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound; [`io::ErrorKind::Unsupported`] for several workers where there is no
+    /// SO_REUSEPORT.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<BoundServer> {
+        if self.workers <= 1 {
+            return Ok(self.listen(TcpListener::bind(address).await?));
+        }
+        let addresses: Vec<_> = tokio::net::lookup_host(address).await?.collect();
+        let listeners = workers::listen(&addresses, self.workers)?;
+        Ok(BoundServer::new(self.limits, Source::Workers(listeners)))
+    }
+
+    /// Serves on a listener of yours, on the runtime that calls `serve`.
+    pub fn listen<L: Listener>(self, listener: L) -> BoundServer<L> {
+        BoundServer::new(self.limits, Source::Here(listener))
+    }
+}
+
+/// A server that listens but does not accept yet.
+#[must_use = "nothing is accepted until `serve` is awaited"]
+pub struct BoundServer<L = TcpListener> {
+    limits: Limits,
+    source: Source<L>,
+    handle: ServerHandle,
+}
+
+enum Source<L> {
+    Here(L),
+    Workers(Vec<std::net::TcpListener>),
+}
+
+impl<L: Listener> BoundServer<L> {
+    fn new(limits: Limits, source: Source<L>) -> Self {
+        Self {
+            limits,
+            source,
+            handle: ServerHandle::new(),
+        }
+    }
+
+    /// The address that is listened on, with the port that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// When the listener has none.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.source {
+            Source::Here(listener) => listener.local_addr(),
+            Source::Workers(listeners) => match listeners.first() {
+                Some(listener) => listener.local_addr(),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            },
+        }
+    }
+
+    /// A handle to stop the server with, and to count its connections.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+
+    /// Accepts and serves until [`ServerHandle::shutdown`] has stopped the server.
+    ///
+    /// Connections run in tasks of their own. If this future is dropped, nothing more is accepted on this runtime,
+    /// and open connections go on.
+    pub async fn serve(self, service: impl Service) -> StopSummary {
+        let Self {
+            limits,
+            source,
+            handle,
+        } = self;
+        let service: Arc<dyn AnyService> = Arc::new(service);
+        match source {
+            Source::Here(listener) => {
+                accept_until_stopped(listener, House::new(service, limits, 1, &handle)).await;
+            }
+            Source::Workers(listeners) => {
+                let workers = listeners.len();
+                workers::run(listeners, &House::new(service, limits, workers, &handle)).await;
+            }
+        }
+        handle.ended().await
+    }
+}
