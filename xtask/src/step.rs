@@ -129,9 +129,11 @@ pub(crate) fn report(finished: &[Finished], strict: bool) -> bool {
     let passed = finished.len() - failed - skipped;
     let good = failed == 0 && (lacking == 0 || !strict);
     let verdict = match (good, lacking) {
+        (true, 0) if passed == 0 => "ci ran nothing",
         (true, 0) => "ci passed",
         (true, _) => "ci INCOMPLETE: required steps did not run",
-        (false, _) => "ci FAILED",
+        (false, 0) => "ci FAILED",
+        (false, _) => "ci FAILED, and required steps did not run",
     };
     println!(
         "{verdict}: {passed} passed, {failed} failed, {skipped} skipped, {:.0} s",

@@ -21,7 +21,7 @@ pub(crate) enum Tool {
     Rustfmt,
     /// The `clippy` component.
     Clippy,
-    /// Python 3 with its `venv` and `ensurepip` modules.
+    /// Python 3.11 or newer with its `venv` and `ensurepip` modules.
     Python,
     /// The `cargo-deny` subcommand.
     CargoDeny,
@@ -47,7 +47,7 @@ impl Tool {
             ),
             Self::Python => (
                 python_is_complete(),
-                "python3 with venv",
+                "python3 (3.11 or newer) with venv",
                 "apt-get install python3-venv",
             ),
             Self::CargoDeny => (
@@ -63,7 +63,7 @@ impl Tool {
             Self::OldestRust => (
                 oldest_is_there(workspace),
                 "the oldest supported Rust",
-                "rustup toolchain install VERSION",
+                "rustup toolchain install, with the rust-version of Cargo.toml",
             ),
         };
         (!there).then(|| format!("{name} is missing ({remedy})"))
@@ -113,7 +113,8 @@ fn subcommand(workspace: &Workspace, name: &str) -> bool {
 }
 
 fn python_is_complete() -> bool {
-    process::answer_of(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_some()
+    let complete = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+    process::answer_of(Command::new("python3").args(["-c", complete])).is_some()
 }
 
 fn wasm_is_there() -> bool {
