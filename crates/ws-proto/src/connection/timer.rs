@@ -47,6 +47,9 @@ impl Timer {
         Self::Ping,
     ];
 
+    /// Those that run while nothing is read, too.
+    const OUTPUT: [Self; 3] = [Self::Drain, Self::Close, Self::Write];
+
     /// How long it runs; `None`: it is switched off.
     fn period(self, config: &Config) -> Option<Duration> {
         let timeouts = &config.timeouts;
@@ -211,15 +214,8 @@ impl Timers {
 
     /// Looks at what became of the connection in this wakeup: starts and stops what depends on it.
     pub fn follow(&mut self, now: Instant, receive: &ReceivePath, send: &SendPath, tcp: &TcpClosing) {
-        self.set_now(now);
-        let state = send.state();
-        self.run_while(Timer::Drain, tcp.is_draining());
-        self.run_while(
-            Timer::Close,
-            matches!(state, CloseState::CloseSent | CloseState::CloseReceived),
-        );
-        self.run_while(Timer::Write, send.has_output());
-        if state == CloseState::Open {
+        self.follow_output(now, send, tcp);
+        if send.state() == CloseState::Open {
             self.follow_open(receive, send);
         } else {
             // From here on the close timer is the one that counts.
@@ -233,6 +229,21 @@ impl Timers {
                 self.stop(timer);
             }
         }
+    }
+
+    /// [`follow`](Self::follow) for who waits to write and does not read meanwhile: only the timers that depend on
+    /// what is sent.
+    pub fn follow_output(&mut self, now: Instant, send: &SendPath, tcp: &TcpClosing) {
+        self.set_now(now);
+        self.run_while(Timer::Drain, tcp.is_draining());
+        self.run_while(
+            Timer::Close,
+            matches!(
+                send.state(),
+                CloseState::CloseSent | CloseState::CloseReceived
+            ),
+        );
+        self.run_while(Timer::Write, send.has_output());
     }
 
     fn follow_open(&mut self, receive: &ReceivePath, send: &SendPath) {
@@ -255,21 +266,37 @@ impl Timers {
     /// harm.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let first = Timer::ALL
-            .iter()
-            .filter_map(|timer| self.deadline(*timer))
-            .min()?;
-        self.base
-            .checked_add(Duration::from_millis(u64::from(first.saturating_sub(1))))
+        self.first_of(&Timer::ALL)
+    }
+
+    /// [`next_deadline`](Self::next_deadline) for who waits to write and does not read meanwhile.
+    #[must_use]
+    pub fn next_output_deadline(&self) -> Option<Instant> {
+        self.first_of(&Timer::OUTPUT)
+    }
+
+    fn first_of(&self, timers: &[Timer]) -> Option<Instant> {
+        let first = timers.iter().filter_map(|timer| self.deadline(*timer)).min()?;
+        self.base.checked_add(Duration::from_millis(u64::from(first)))
     }
 
     /// What is due at `now`, the gravest first. To be called until it returns `None`, each [`Timeout`] being applied
     /// in between.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Timeout> {
+        self.due_of(&Timer::ALL, now)
+    }
+
+    /// [`handle_timeout`](Self::handle_timeout) for who waits to write and does not read meanwhile: a peer whose
+    /// bytes nobody reads is not late.
+    pub fn handle_output_timeout(&mut self, now: Instant) -> Option<Timeout> {
+        self.due_of(&Timer::OUTPUT, now)
+    }
+
+    fn due_of(&mut self, timers: &[Timer], now: Instant) -> Option<Timeout> {
         self.set_now(now);
-        let due = Timer::ALL
-            .into_iter()
-            .find(|timer| self.deadline(*timer).is_some_and(|at| at <= self.now))?;
+        let due = *timers
+            .iter()
+            .find(|timer| self.deadline(**timer).is_some_and(|at| at <= self.now))?;
         self.stop(due);
         Some(match due {
             Timer::Drain => Timeout::DrainOver,
