@@ -277,7 +277,8 @@ impl Timers {
 
     fn first_of(&self, timers: &[Timer]) -> Option<Instant> {
         let first = timers.iter().filter_map(|timer| self.deadline(*timer)).min()?;
-        self.base.checked_add(Duration::from_millis(u64::from(first)))
+        self.base
+            .checked_add(Duration::from_millis(u64::from(first.saturating_sub(1))))
     }
 
     /// What is due at `now`, the gravest first. To be called until it returns `None`, each [`Timeout`] being applied
