@@ -1,7 +1,7 @@
 //! A WebSocket test server, a test client, and the command line around them.
 //!
-//! [`Protocol`] is the table of test subprotocols. Tools for other tests: [`RawPeer`] and [`FrameScript`] are
-//! peers that may break every rule, [`FaultyIo`] is a network that does.
+//! [`TestServer`] serves the test subprotocols that [`Protocol`] lists, for anybody's tests. Tools for other
+//! tests: [`RawPeer`] and [`FrameScript`] are peers that may break every rule, [`FaultyIo`] is a network that does.
 #![forbid(unsafe_code)]
 
 // layer 1
@@ -9,16 +9,23 @@ mod protocol;
 mod stats;
 
 // layer 2
+mod docroot;
+mod observation;
 mod peer;
 mod report;
 mod workload;
 
 // layer 4
+mod server;
+
+// layer 5
 mod cli;
 
+pub use observation::{Happening, Observation};
 pub use peer::{Faults, FaultyIo, FrameScript, Gate, LengthForm, PeerError, RawFrame, RawPeer, Step};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use report::JSON_SCHEMA;
+pub use server::{TestServer, TestServerBuilder};
 pub use stats::{
     Answer, Counts, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer, RoundTrips, Started, Summary,
 };

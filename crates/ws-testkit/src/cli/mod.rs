@@ -5,6 +5,8 @@
 
 // layer 1
 mod exit;
+mod limits;
+mod signals;
 
 // layer 2
 mod server;

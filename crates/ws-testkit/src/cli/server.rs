@@ -1,11 +1,31 @@
-//! `ws-testkit server`: options as typed, the [`TestServer`](crate::TestServer) they describe, signals.
+//! `ws-testkit server`: options as typed, the [`TestServer`] they describe, the run until a signal.
+//!
+//! Exit codes: 0 after a graceful stop; 2 usage; 3 the address cannot be bound; 130 a second signal.
 
+use std::io::{self, Write as _};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
+use ws_handler::{OriginError, OriginPolicy};
 
-/// Options of `ws-testkit server` as typed.
+use super::exit;
+use super::limits::{LimitArguments, Malformed};
+use super::signals::Signals;
+use crate::{Protocol, TestServer, TestServerBuilder};
+
+/// Options of `ws-testkit server`, as typed.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Upgrades are taken on every path; everything else is plain HTTP.\n\
+    The first line on stdout is `listening on ws://ADDR:PORT/ (page: http://ADDR:PORT/)`.\n\
+    Ctrl-C or SIGTERM closes every connection with 1001 and stops; a second one stops at once.\n\
+    Exit codes: 0 stopped, 2 usage, 3 cannot listen, 130 second signal."
+)]
 pub(crate) struct ServerArguments {
     /// Address or name to listen on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
@@ -14,12 +34,169 @@ pub(crate) struct ServerArguments {
     /// Port to listen on; 0 takes any free one
     #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
+
+    /// One line on stderr for each open, frame, message and close
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Directory to serve over plain HTTP [default: a page to try the server with]
+    #[arg(short, long, value_name = "DIR")]
+    docroot: Option<PathBuf>,
+
+    /// Subprotocol (name or alias) to treat a connection as that offers none; the answer still names none
+    #[arg(long, value_name = "NAME", default_value = "silent")]
+    default_protocol: Protocol,
+
+    /// Single-threaded workers that share the port; auto is one for each core
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    workers: Workers,
+
+    /// Origin to accept upgrades from, such as https://example.com; may be repeated, then only these and
+    /// requests without Origin are accepted [default: any origin]
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
+    origins: Vec<String>,
+
+    /// Seconds that connections may take to close once a signal has come
+    #[arg(long, value_name = "SECS", default_value = "5")]
+    shutdown_timeout: Wait,
+
+    /// Most connections at once; more are answered with 503 [default: what the process may open, less 256]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+
+    /// Seconds for a new connection to send its whole request
+    #[arg(long, value_name = "SECS", default_value = "10")]
+    handshake_timeout: Wait,
+
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// An origin as typed, if it is one. The list is made of all of them later.
+fn origin(typed: &str) -> Result<String, OriginError> {
+    OriginPolicy::list([typed]).map(|_| typed.to_owned())
+}
+
+/// How many workers: a number above 0, or one for each core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Workers(NonZeroUsize);
+
+impl FromStr for Workers {
+    type Err = Malformed;
+
+    fn from_str(typed: &str) -> Result<Self, Malformed> {
+        if typed == "auto" {
+            return Ok(Self(
+                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            ));
+        }
+        typed
+            .parse()
+            .map(Self)
+            .map_err(|_| Malformed("a number above 0, or auto"))
+    }
+}
+
+/// A wait in seconds, fractions allowed, 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Wait(Duration);
+
+impl FromStr for Wait {
+    type Err = Malformed;
+
+    fn from_str(typed: &str) -> Result<Self, Malformed> {
+        let time = typed
+            .parse()
+            .ok()
+            .and_then(|number| Duration::try_from_secs_f64(number).ok());
+        time.map(Self).ok_or(Malformed("a number of seconds"))
+    }
 }
 
 impl ServerArguments {
     /// Serves until a signal arrives.
     pub(crate) fn run(self) -> ExitCode {
-        eprintln!("{}:{} cannot be served yet", self.host, self.port);
-        ExitCode::from(super::exit::NO_SOCKET)
+        if let Some(directory) = self.docroot.as_ref().filter(|path| !path.is_dir()) {
+            eprintln!("ws-testkit: {} is not a directory", directory.display());
+            return ExitCode::from(exit::USAGE);
+        }
+        let server = match self.resolve() {
+            Ok(server) => server,
+            Err(error) => {
+                eprintln!("ws-testkit: {error}");
+                return ExitCode::from(exit::USAGE);
+            }
+        };
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return cannot_listen(&self.address(), &error),
+        };
+        let code = runtime.block_on(serve(server, &self));
+        // A second signal means now: nobody waits for file reads or name look-ups that are still under way.
+        runtime.shutdown_background();
+        code
     }
+
+    /// The server these options describe.
+    fn resolve(&self) -> Result<TestServerBuilder, OriginError> {
+        let mut server = TestServer::bind(&self.address())
+            .config(self.limits.resolve(TestServer::default_config()))
+            .default_protocol(self.default_protocol)
+            .workers(self.workers.0.get())
+            .handshake_timeout(self.handshake_timeout.0);
+        if !self.origins.is_empty() {
+            server = server.origins(OriginPolicy::list(&self.origins)?);
+        }
+        if let Some(directory) = &self.docroot {
+            server = server.docroot(directory);
+        }
+        if let Some(most) = self.max_connections {
+            server = server.max_connections(most);
+        }
+        if self.verbose {
+            server = server.observe(|what| eprintln!("{what}"));
+        }
+        Ok(server)
+    }
+
+    /// Host and port as one text. An IPv6 address may be typed with brackets, as in a URL, or without.
+    fn address(&self) -> String {
+        match self.host.parse::<Ipv6Addr>() {
+            Ok(host) => SocketAddr::from((host, self.port)).to_string(),
+            Err(_) => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Starts, announces, waits for a signal, stops.
+async fn serve(server: TestServerBuilder, arguments: &ServerArguments) -> ExitCode {
+    // Before the first line: whoever reads it may send a signal at once.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return cannot_listen(&arguments.address(), &error),
+    };
+    let server = match server.start().await {
+        Ok(server) => server,
+        Err(error) => return cannot_listen(&arguments.address(), &error),
+    };
+    announce(&server);
+    signals.next().await;
+    tokio::select! {
+        biased;
+        () = signals.next() => ExitCode::from(exit::INTERRUPTED),
+        _ = server.stop(arguments.shutdown_timeout.0) => ExitCode::SUCCESS,
+    }
+}
+
+/// The line that scripts wait for. A closed stdout is no reason not to serve.
+fn announce(server: &TestServer) {
+    let address = server.local_addr();
+    let mut stdout = io::stdout().lock();
+    let line = writeln!(stdout, "listening on ws://{address}/ (page: http://{address}/)");
+    drop(line.and_then(|()| stdout.flush()));
+}
+
+fn cannot_listen(what: &str, error: &io::Error) -> ExitCode {
+    eprintln!("ws-testkit: cannot listen on {what}: {error}");
+    ExitCode::from(exit::NO_SOCKET)
 }

@@ -1,0 +1,189 @@
+//! The test server: the test subprotocols on every path, a page or files for everything else.
+//!
+//! Here: [`TestServer`], its options, and which connection gets which endpoint. Not here: what the endpoints do
+//! (`echo/`), plain HTTP (`docroot`), the command line (`cli/server`).
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ws_handler::{HyperService, OriginPolicy, Server, ServerHandle, StopSummary};
+use ws_proto::{Config, UNLIMITED};
+
+use crate::docroot::Docroot;
+// use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Observed, Silent};
+use crate::observation::{Observation, Observer};
+use crate::protocol::Protocol;
+
+/// Bytes of the largest frame and message by default: what test suites send, and no more than a test machine has.
+const LARGEST: usize = 16 << 20;
+
+/// Bytes that a member of the broadcast group may be behind by default before it is closed with 1013: a few of the
+/// largest messages, since publishing never waits for anybody.
+const BEHIND: usize = 4 * LARGEST;
+
+/// Frames of one message by default: what test suites send, empty ones included.
+const FRAGMENTS: usize = 131_072;
+
+/// A running test server, for anybody's tests. Dropped inside a runtime, it stops at once.
+///
+/// ```
+/// # async fn test() -> std::io::Result<()> {
+/// use ws_testkit::{Protocol, TestServer};
+///
+/// let server = TestServer::bind("127.0.0.1:0").default_protocol(Protocol::Assemble).start().await?;
+/// let url = format!("ws://{}/", server.local_addr());
+/// // ... connect to `url` ...
+/// server.stop(std::time::Duration::from_secs(1)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TestServer {
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+/// A test server that does not run yet.
+#[derive(Clone)]
+#[must_use = "nothing listens until `start` is awaited"]
+pub struct TestServerBuilder {
+    address: String,
+    config: Config,
+    default_protocol: Protocol,
+    origins: OriginPolicy,
+    docroot: Option<PathBuf>,
+    observer: Option<Observer>,
+    server: Server,
+}
+
+impl TestServer {
+    /// A server for an address such as `127.0.0.1:0`, `localhost:8080` or `[::1]:0`. Port 0 takes any free one.
+    pub fn bind(address: impl fmt::Display) -> TestServerBuilder {
+        TestServerBuilder {
+            address: address.to_string(),
+            config: Self::default_config(),
+            default_protocol: Protocol::Silent,
+            origins: OriginPolicy::any(),
+            docroot: None,
+            observer: None,
+            server: Server::new(),
+        }
+    }
+
+    /// The limits and timeouts of a test server's connections: those of [`Config::server`], except that frames
+    /// and messages may have 16 MiB, a message 131,072 frames, a broadcast queue 64 MiB, and that peers may send
+    /// pings without limit.
+    #[must_use]
+    pub fn default_config() -> Config {
+        let mut config = Config::server();
+        config.limits.max_frame_size = LARGEST;
+        config.limits.max_message_size = LARGEST;
+        config.limits.max_fragments = FRAGMENTS;
+        config.limits.hard_queue = BEHIND;
+        config.limits.ping_budget = None;
+        config
+    }
+
+    /// The address that is listened on, with the port that was chosen.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections are open: waiting for a request, plain HTTP and WebSocket together.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.handle.open_connections()
+    }
+
+    /// Takes no more connections, closes those that are open with 1001, and drops what has not closed when
+    /// `timeout` is over.
+    ///
+    /// Cancel safety: the stop has begun with the first poll and goes on if the future is dropped.
+    pub async fn stop(&self, timeout: Duration) -> StopSummary {
+        self.handle.shutdown(timeout).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // Outside a runtime there is nothing left that could serve.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            drop(self.handle.shutdown(Duration::ZERO));
+        }
+    }
+}
+
+impl TestServerBuilder {
+    /// Limits and timeouts of every connection; default: [`TestServer::default_config`]. The limits of messages
+    /// (size, frames, time as a whole) do not concern `test-echo`, which holds no message.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What connections do that offer no subprotocol; the answer names none all the same. Default: silent.
+    pub fn default_protocol(mut self, protocol: Protocol) -> Self {
+        self.default_protocol = protocol;
+        self
+    }
+
+    /// From which origins upgrades are accepted. Default: any, which suits a test server and no other.
+    pub fn origins(mut self, origins: OriginPolicy) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Serves the files of a directory instead of the embedded page.
+    pub fn docroot(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.docroot = Some(directory.into());
+        self
+    }
+
+    /// Calls `observer` for each open, frame, message and close. It runs in the connection's task: while it does
+    /// not return, that worker's connections wait.
+    pub fn observe(mut self, observer: impl Fn(&Observation<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Single-threaded workers that share the port (Unix only). Default 1: the caller's runtime serves.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.server = self.server.workers(workers);
+        self
+    }
+
+    /// Most connections at once, plain HTTP included; more are answered with 503. Default: what the process may
+    /// open, less 256.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.server = self.server.connection_limit(connections);
+        self
+    }
+
+    /// Time for a new connection to send its whole request head; after that, 408. Default 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.server = self.server.head_timeout(timeout);
+        self
+    }
+}
+
+impl TestServerBuilder {
+    /// Listens, and serves in a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be resolved or bound; [`io::ErrorKind::Unsupported`] for several workers where
+    /// ports cannot be shared.
+    pub async fn start(self) -> io::Result<TestServer> {
+        let server = self.server.clone().bind(&self.address).await?;
+        let (address, handle) = (server.local_addr()?, server.handle());
+        let service = HyperService::from_tower(Docroot::new(self.docroot.clone()));
+        tokio::spawn(server.serve(service));
+        Ok(TestServer { address, handle })
+    }
+}
