@@ -6,9 +6,6 @@ mod budget;
 mod tcp;
 mod timer;
 
-#[cfg(test)]
-mod tests;
-
 pub use tcp::{TcpAction, TcpClosing};
 pub use timer::{Timeout, Timers};
 

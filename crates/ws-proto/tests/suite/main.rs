@@ -1,0 +1,15 @@
+//! Tests of ws-proto through its public API: two connections joined in memory with virtual time, vectors from
+//! files, and the catalogues of bad frames and bad endings.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+
+mod pair;
+
+mod closing;
+mod floods;
+mod frames;
+mod round_trip;
+mod timers;
+mod vectors;
+
+#[cfg(feature = "codec")]
+mod codec;
