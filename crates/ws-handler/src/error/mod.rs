@@ -2,10 +2,11 @@
 //!
 //! Errors of the protocol after the handshake are `ws-proto`'s.
 
-mod connect;
 mod handshake;
 mod head;
 mod url;
+
+mod connect;
 
 pub use connect::{ConnectError, ConnectStage, ConnectionRefused, RequestError, ResponseError};
 pub use handshake::HandshakeError;

@@ -7,8 +7,9 @@ mod scan;
 
 mod parse;
 
-mod head;
 mod write;
+
+mod head;
 
 mod body;
 mod read;

@@ -4,6 +4,7 @@
 
 mod budget;
 mod tcp;
+
 mod timer;
 
 pub use tcp::{TcpAction, TcpClosing};

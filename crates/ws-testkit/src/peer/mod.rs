@@ -3,8 +3,9 @@
 //! Written apart from `ws-proto` on purpose: it must be able to send what the codec never would, and to judge what
 //! the codec sends without trusting it. RFC 6455 §5.2 is the layout.
 
-mod error;
 mod frame;
+
+mod error;
 
 mod raw;
 
