@@ -6,7 +6,6 @@ use crate::error::HeadError;
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct HeadLimits {
     /// Bytes of the whole head, the empty line at its end included. Default 16 KiB: room for cookies. Beyond: 431.
     pub total: usize,
