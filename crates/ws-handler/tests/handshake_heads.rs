@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
-use ws_handler::{HeadError, HeadLimits, HeadReader, ReadHeadError, RequestHead};
+use ws_handler::{HeadError, HeadLimits, HeadReader, ReadHeadError, RequestHead, ServerHandshake};
 
 const REQUEST: &[u8] = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\nX-Empty:\r\nX-Two: 1\r\nX-Two: 2 \r\n\r\n";
 
@@ -211,4 +211,57 @@ async fn an_endless_head_is_refused_at_the_limit() {
         "{error:?}"
     );
     assert!(reader.into_leftover().len() <= 16 * 1024 + 8 * 1024);
+}
+
+/// Heads with random bytes changed: whatever comes of them, it does not depend on how they were cut, the server's
+/// judgement on them never panics, and nothing of what follows them is lost.
+#[test]
+fn random_changes_give_the_same_outcome_however_cut() {
+    let good = b"GET /a HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: http://h\r\n\
+                 Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Extensions: a; b=\"c\"\r\n\r\nrest";
+    let interesting = b"\r\n\0\t ,;=\":/#%@[]\\\x7f\x80\xffA0";
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut accepted = 0;
+    for _ in 0..5_000 {
+        let mut text = good.to_vec();
+        for _ in 0..=random(3) {
+            let at = random(text.len());
+            match random(3) {
+                0 => text[at] = interesting[random(interesting.len())],
+                1 => text.insert(at, interesting[random(interesting.len())]),
+                _ => drop(text.remove(at)),
+            }
+        }
+        let run = |cut: usize| {
+            let mut reader = HeadReader::new(HeadLimits::default());
+            reader.handle_data(&text[..cut]);
+            let early = reader.next_request();
+            reader.handle_data(&text[cut..]);
+            let head =
+                early.and_then(|early| early.map_or_else(|| reader.next_request(), |head| Ok(Some(head))));
+            let head = head.map(|head| head.map(|head| (head.raw(), format!("{:?}", head.request()))));
+            (head, reader.into_leftover())
+        };
+        let whole = run(text.len());
+        assert_eq!(whole, run(random(text.len())), "{}", text.escape_ascii());
+        if let Ok(Some(head)) = parse(&text) {
+            assert!(
+                text.ends_with(&[&head.raw()[..], &whole.1].concat()),
+                "{}",
+                text.escape_ascii()
+            );
+            accepted += usize::from(ServerHandshake::new().accept(head.request()).is_ok());
+        }
+    }
+    assert!(
+        accepted > 100,
+        "most changes are in places where they break nothing: {accepted}"
+    );
 }
