@@ -26,6 +26,8 @@ impl Signal {
     pub const DEADLINE: u8 = 1 << 2;
     /// Drop the connection now, without a closing handshake.
     pub const KILL: u8 = 1 << 3;
+    /// Together with [`STOP`](Self::STOP): close with 1012 (service restart) instead of 1001.
+    pub const RESTART: u8 = 1 << 4;
 
     /// A signal with no flag set and nobody listening.
     pub fn new() -> Self {
