@@ -238,10 +238,7 @@ impl Timers {
         self.run_while(Timer::Drain, tcp.is_draining());
         self.run_while(
             Timer::Close,
-            matches!(
-                send.state(),
-                CloseState::CloseSent | CloseState::CloseReceived
-            ),
+            matches!(send.state(), CloseState::CloseSent | CloseState::CloseReceived),
         );
         self.run_while(Timer::Write, send.has_output());
     }
