@@ -1,0 +1,60 @@
+//! From the mailbox to the socket: what topics and handles want sent, taken as the outgoing queue has room.
+
+use std::task::{Context, Poll};
+
+use ws_handler::{ReadBuffer, Signal, Wake};
+use ws_proto::{ReceivePath, UseError};
+
+use super::Session;
+use crate::hub::Mail;
+
+impl Session {
+    /// Takes from the mailbox what the outgoing queue has room for. The rest waits there, where its bounds apply.
+    pub(crate) fn deliver_mail(&mut self) {
+        if self.link.signal().take(Signal::MAIL) != 0 {
+            self.mail_waits = true;
+        }
+        while self.can_deliver() {
+            let Some(mail) = self.outbox().and_then(|outbox| outbox.pop()) else {
+                self.mail_waits = false;
+                return;
+            };
+            // What a closing connection cannot send any more is dropped here.
+            if let Err(error) = self.deliver(mail) {
+                tracing::trace!(session = self.id, %error, "mail dropped");
+            }
+        }
+    }
+
+    fn deliver(&mut self, mail: Mail) -> Result<(), UseError> {
+        match mail {
+            Mail::Published(message) => self.link.prepared(&message),
+            Mail::Message(message) => self.link.queue(message),
+            Mail::Close(code, reason) => self.link.close(code, &reason),
+        }
+    }
+
+    /// Whether there may be mail and it may be sent: the queue is not above its soft limit, and no message of
+    /// fragments is open, between whose parts nothing else may come (RFC 6455 §5.4).
+    fn can_deliver(&self) -> bool {
+        self.mail_waits && self.link.open_message().is_none() && !self.link.above_soft_limit()
+    }
+
+    /// What comes next on this connection. Mail is delivered on the way.
+    pub(crate) fn poll_wake(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+    ) -> Poll<Wake> {
+        loop {
+            self.deliver_mail();
+            match self.link.poll_wake(cx, receive, buffer) {
+                Poll::Ready(Wake::Mail) => self.mail_waits = true,
+                // It wrote before it waits: there may be room now for what waits in the mailbox.
+                Poll::Pending if self.can_deliver() => {}
+                other => return other,
+            }
+        }
+    }
+}
