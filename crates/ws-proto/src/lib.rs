@@ -35,7 +35,13 @@ mod send;
 // 8: the two glued, with time and the end of TCP
 mod connection;
 
+// 9: for tokio-util's `Framed`
+#[cfg(feature = "codec")]
+mod codec;
+
 pub use code::CloseCode;
+#[cfg(feature = "codec")]
+pub use codec::{CodecError, Received, WebSocketCodec};
 pub use config::{Config, Delivery, Limits, PingBudget, Timeouts, UNLIMITED};
 pub use connection::{Connection, TcpAction, TcpClosing, Timeout, Timers};
 pub use error::{ProtocolError, UseError};

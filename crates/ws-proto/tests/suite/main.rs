@@ -1,6 +1,10 @@
 //! Tests of ws-proto through its public API: two connections joined in memory with virtual time, vectors from
 //! files, and the catalogues of bad frames and bad endings.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may unwrap and panic as tests do"
+)]
 
 mod pair;
 
