@@ -181,6 +181,26 @@ fn limits_answer_with_their_own_status() {
     assert_eq!(status(&b"\r\n".repeat(10_000)), Err(431));
 }
 
+/// With the limits set as high as they go, the header map's own limit still answers, and does not panic.
+#[test]
+fn more_headers_than_a_map_can_hold_are_refused() {
+    let limits = HeadLimits {
+        total: usize::MAX,
+        headers: usize::MAX,
+        ..HeadLimits::default()
+    };
+    for same_name in [false, true] {
+        let mut reader = HeadReader::new(limits);
+        reader.handle_data(b"GET / HTTP/1.1\r\n");
+        for number in 0..40_000 {
+            let number = if same_name { 0 } else { number };
+            reader.handle_data(format!("X{number}: y\r\n").as_bytes());
+        }
+        reader.handle_data(b"\r\n");
+        assert_eq!(reader.next_request().unwrap_err(), HeadError::TooManyHeaders);
+    }
+}
+
 /// Parsing from the start for each byte would look at 10^12 bytes here, and take many minutes.
 #[test]
 fn megabytes_in_single_bytes_take_linear_time() {

@@ -74,7 +74,8 @@ fn version(minor: Option<u8>) -> Result<Version, HeadError> {
 
 /// Values share the head's memory.
 fn header_map(head: &Bytes, lines: &[httparse::Header<'_>]) -> Result<HeaderMap, HeadError> {
-    let mut map = HeaderMap::with_capacity(lines.len());
+    // A map has a size of its own that it cannot exceed, whatever the limit on lines is set to.
+    let mut map = HeaderMap::try_with_capacity(lines.len()).map_err(|_| HeadError::TooManyHeaders)?;
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Header)?;
         let value =
