@@ -12,8 +12,8 @@ use super::pool::Chunk;
 
 /// Received bytes that wait to be parsed. Empty between batches, and then without memory of its own.
 ///
-/// A loop that parses borrowed events calls [`take_input`](Self::take_input) and parses until nothing is left,
-/// which `ReceivePath::next` does by itself: whatever it does not need now it keeps.
+/// [`next_event`](Self::next_event) parses it, event by event, until nothing is left: whatever the receive path does
+/// not need now it keeps by itself.
 #[derive(Default)]
 pub struct ReadBuffer {
     chunk: Option<Chunk>,
@@ -21,6 +21,8 @@ pub struct ReadBuffer {
     start: u32,
     /// End of the bytes read.
     end: u32,
+    /// Bytes that were read straight into the assembly buffer and that the receive path does not know of yet.
+    direct: u32,
 }
 
 impl ReadBuffer {
@@ -39,6 +41,7 @@ impl ReadBuffer {
             chunk: Some(Chunk::from_bytes(leftover)),
             start: 0,
             end,
+            direct: 0,
         }
     }
 
@@ -65,36 +68,17 @@ impl ReadBuffer {
         result
     }
 
-    /// Whether there is nothing to parse.
-    pub fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// How many bytes wait to be parsed.
-    pub fn remaining(&self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    /// The bytes to parse. Say with [`consume`](Self::consume) how many were.
-    pub fn input(&mut self) -> &mut [u8] {
-        self.range(self.start)
-    }
-
-    /// Marks the first `count` bytes of the input as parsed. More than there are is the same as all.
-    pub fn consume(&mut self, count: usize) {
-        self.start += count.min(self.remaining()) as u32;
-    }
-
-    /// All bytes to parse, counted as parsed.
-    pub fn take_input(&mut self) -> &mut [u8] {
-        let start = std::mem::replace(&mut self.start, self.end);
-        self.range(start)
+    /// Whether something arrived that [`next_event`](Self::next_event) has not looked at.
+    #[inline]
+    pub fn has_input(&self) -> bool {
+        self.start != self.end || self.direct > 0
     }
 
     /// Gives the memory back, if there is nothing to parse.
     pub fn release(&mut self) {
-        if self.is_empty() {
-            *self = Self::default();
+        if !self.has_input() {
+            self.chunk = None;
+            (self.start, self.end) = (0, 0);
         }
     }
 
@@ -115,60 +99,63 @@ impl ReadBuffer {
         self.end = count.min(room) as u32;
     }
 
-    fn range(&mut self, start: u32) -> &mut [u8] {
-        let Some(chunk) = &mut self.chunk else {
-            return &mut [];
-        };
-        chunk
-            .bytes_mut()
-            .get_mut(start as usize..self.end as usize)
-            .unwrap_or_default()
+    /// Says how many bytes were read into [`ReceivePath::direct_room`].
+    pub(crate) fn filled_direct(&mut self, count: usize) {
+        // A read is never longer than the room for it, which is far below 4 GiB.
+        self.direct = count as u32;
     }
 }
 
 impl fmt::Debug for ReadBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadBuffer")
-            .field("remaining", &self.remaining())
+            .field("has_input", &self.has_input())
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ws_proto::{Config, Role};
+
     use super::*;
 
-    #[test]
-    fn leftover_comes_first_and_its_memory_goes_with_it() {
-        let mut buffer = ReadBuffer::with_leftover(&BytesMut::from(&b"abc"[..]));
-        assert_eq!(buffer.input(), b"abc");
-        buffer.consume(1);
-        buffer.release();
-        assert_eq!(buffer.take_input(), b"bc");
-        assert!(buffer.is_empty());
-        buffer.release();
-        assert!(!buffer.holds_memory());
+    /// RFC 6455 §5.7: "Hello", unmasked, in two fragments with a ping between.
+    const FRAMES: &[u8] = b"\x01\x03Hel\x89\x00\x80\x02lo";
 
-        let mut buffer = ReadBuffer::with_leftover(&BytesMut::from(&b"abc"[..]));
-        buffer.consume(9);
-        assert!(buffer.take_input().is_empty());
-        buffer.release();
-        assert!(!buffer.holds_memory());
+    fn path() -> ReceivePath {
+        ReceivePath::new(Role::Client, Arc::new(Config::client()))
     }
 
     #[test]
-    fn a_chunk_is_held_while_bytes_wait_and_no_longer() {
+    fn leftover_is_parsed_event_by_event_and_its_memory_goes_with_it() {
+        let mut receive = path();
+        let mut buffer = ReadBuffer::with_leftover(&BytesMut::from(FRAMES));
+        assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Ping(b""))));
+        assert!(buffer.has_input());
+        buffer.release();
+        assert!(buffer.holds_memory(), "nothing is released while bytes wait");
+        assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Text("Hello"))));
+        assert!(!buffer.has_input());
+        assert_eq!(buffer.next_event(&mut receive), Ok(None));
+        buffer.release();
+        assert!(!buffer.holds_memory());
+        assert_eq!(buffer.next_event(&mut receive), Ok(None));
+    }
+
+    #[test]
+    fn a_chunk_is_parsed_as_far_as_it_was_filled() {
+        let mut receive = path();
         let mut buffer = ReadBuffer::new();
         assert!(!buffer.holds_memory());
-        buffer.space()[..4].copy_from_slice(b"wxyz");
-        buffer.filled(4);
-        assert_eq!(buffer.input(), b"wxyz");
-        buffer.consume(3);
-        buffer.release();
-        assert_eq!(buffer.input(), b"z", "nothing is released while bytes wait");
-        assert_eq!(buffer.take_input(), b"z");
-        assert!(buffer.is_empty());
-        buffer.release();
-        assert!(!buffer.holds_memory());
+        buffer.space()[..4].copy_from_slice(b"\x82\x01x\x82");
+        buffer.filled(3);
+        assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Binary(b"x"))));
+        assert_eq!(buffer.next_event(&mut receive), Ok(None));
+        buffer.space()[..2].copy_from_slice(b"\x82\x00");
+        buffer.filled(2);
+        assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Binary(b""))));
     }
 }

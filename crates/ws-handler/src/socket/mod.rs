@@ -6,6 +6,7 @@
 //! Modules are listed in layers, lowest first.
 
 // 1: what connections share, and what goes wrong with one
+mod crowd;
 mod error;
 mod pool;
 mod signal;
@@ -17,11 +18,18 @@ mod wheel;
 // 3: a connection without its receive path
 mod link;
 
-// 4: the socket in two halves
+// 4: received messages
+mod receive;
+
+// 5: the socket in two halves
 mod split;
 
-// 5: the socket
+// 6: the socket in one piece
 mod websocket;
+
+// 7: the same for others' traits
+#[cfg(feature = "futures")]
+mod stream;
 
 pub use error::{Lost, SocketError, TrySendError};
 pub use input::ReadBuffer;

@@ -1,0 +1,125 @@
+//! What happens to a link because of time. One reading of the clock per wakeup, none per frame.
+//!
+//! Here: reading the clock, arming the wheel, doing what is due. Not here: which timers there are
+//! (`ws_proto::Timers`), how they ring (`wheel`).
+
+use std::time::Instant;
+
+use ws_proto::{Initiator, ProtocolError, ReceivePath, Timeout};
+
+use super::{Cause, Link};
+use crate::socket::error::Lost;
+use crate::socket::signal::Signal;
+
+/// Now, by the clock of tokio, which a test can stop.
+pub(super) fn read() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<IO> Link<IO> {
+    /// Reads the clock.
+    pub(super) fn look_at_clock(&mut self) -> Instant {
+        self.now = read();
+        self.flags.fresh = true;
+        self.now
+    }
+
+    /// The time of this wakeup.
+    pub(super) fn wakeup_time(&mut self) -> Instant {
+        if self.flags.fresh {
+            self.now
+        } else {
+            self.look_at_clock()
+        }
+    }
+
+    /// Whether a deadline has rung. The timers of the peer are asked only when the stream has been read to its end
+    /// afterwards, so the ring is remembered until then.
+    pub(super) fn take_ring(&mut self) -> bool {
+        let rung = self.signal.take(Signal::DEADLINE) != 0;
+        if rung {
+            // What has rung is no longer in the wheel, and the entry is not to believe so.
+            self.entry.disarm(&self.signal);
+            self.flags.rung = true;
+        }
+        rung
+    }
+
+    /// Does everything that is due, after the stream was read to its end, so that a pong or the rest of a message
+    /// that waits there counts.
+    pub(super) fn run_timers(&mut self, receive: &mut ReceivePath) {
+        self.flags.rung = false;
+        let now = self.look_at_clock();
+        self.timers.follow(now, receive, &self.send, &self.tcp);
+        while let Some(timeout) = self.timers.handle_timeout(now) {
+            self.handle_timeout(timeout);
+            if self.send.has_failed() {
+                receive.stop();
+            }
+            self.timers.follow(now, receive, &self.send, &self.tcp);
+        }
+    }
+
+    /// Does what is due about output, while nothing is read and the peer's timers prove nothing.
+    pub(super) fn run_output_timers(&mut self) {
+        let now = self.look_at_clock();
+        self.timers.follow_output(now, &self.send, &self.tcp);
+        while let Some(timeout) = self.timers.handle_output_timeout(now) {
+            self.handle_timeout(timeout);
+            self.timers.follow_output(now, &self.send, &self.tcp);
+        }
+    }
+
+    fn handle_timeout(&mut self, timeout: Timeout) {
+        self.prepare();
+        let answered = self.send.close_reason().is_some();
+        timeout.apply(&mut self.send);
+        let lost = match timeout {
+            Timeout::MessageStalled => {
+                self.fault = Some(ProtocolError::MessageStalled);
+                return;
+            }
+            Timeout::PongOverdue => Lost::PongOverdue,
+            Timeout::WriteStalled => Lost::WriteStalled,
+            Timeout::CloseOverdue => Lost::CloseOverdue,
+            _ => {
+                self.follow_lost();
+                return;
+            }
+        };
+        // How the connection ended is known already if the peer closed it or a rule was broken.
+        if !answered && self.cause.is_none() {
+            self.cause = Some(Cause::Lost(lost));
+        }
+        self.follow_lost();
+    }
+
+    /// Drops the transport if the send path has given it up.
+    fn follow_lost(&mut self) {
+        if self.send.is_lost() {
+            self.tcp.handle_lost(&mut self.send, Initiator::Local);
+        }
+    }
+
+    /// Before waiting with the stream read to its end: arms the next deadline.
+    pub(super) fn arm(&mut self, receive: &ReceivePath) {
+        let now = self.wakeup_time();
+        self.timers.follow(now, receive, &self.send, &self.tcp);
+        self.flags.fresh = false;
+        match self.timers.next_deadline() {
+            Some(deadline) => self.entry.arm(deadline.into(), &self.signal),
+            None => self.entry.disarm(&self.signal),
+        }
+    }
+
+    /// Before waiting for output only: arms the next deadline that concerns it.
+    pub(super) fn arm_output(&mut self) {
+        let now = self.wakeup_time();
+        self.timers.follow_output(now, &self.send, &self.tcp);
+        self.flags.fresh = false;
+        // What is armed for other timers stays.
+        if let Some(deadline) = self.timers.next_output_deadline() {
+            self.entry.arm(deadline.into(), &self.signal);
+        }
+    }
+}

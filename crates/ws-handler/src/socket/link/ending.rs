@@ -1,0 +1,46 @@
+//! The end of the stream after the end of the WebSocket connection: half close, drain, drop.
+//!
+//! Not here: who does what and when (`ws_proto::TcpClosing`, RFC 6455 §7.1.1).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_proto::TcpAction;
+
+use super::Link;
+use crate::socket::input::ReadBuffer;
+use crate::socket::signal::Signal;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
+    /// Obeys the end of TCP as far as it has come. `Ready(true)`: the stream can be dropped. `Ready(false)`: the
+    /// connection goes on.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuffer) -> Poll<bool> {
+        loop {
+            match self.tcp.poll(&self.send) {
+                TcpAction::KeepOpen => return Poll::Ready(false),
+                TcpAction::Drop => return Poll::Ready(true),
+                TcpAction::HalfClose => {
+                    // A stream that fails now is as good as one that is shut down.
+                    let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+                    self.tcp.handle_half_closed();
+                }
+                TcpAction::Drain => ready!(self.poll_discard(cx, buffer)),
+            }
+            if self.signal.peek(Signal::KILL) != 0 {
+                return Poll::Ready(true);
+            }
+        }
+    }
+
+    /// Reads once and throws away.
+    fn poll_discard(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuffer) -> Poll<()> {
+        let mut space = ReadBuf::new(buffer.space());
+        let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut space));
+        match (result, space.filled().len()) {
+            (Err(_), _) | (Ok(()), 0) => self.tcp.handle_eof(&mut self.send),
+            (Ok(()), count) => self.tcp.handle_discarded(count),
+        }
+        Poll::Ready(())
+    }
+}

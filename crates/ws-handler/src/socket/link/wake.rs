@@ -1,0 +1,262 @@
+//! The heart of a connection: write, read once, look after time and signals, wait.
+//!
+//! Not here: parsing what was read (`ReadBuffer::next_event`) and answering it (the caller).
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceivePath};
+
+use super::Link;
+use crate::socket::error::{Lost, SocketError};
+use crate::socket::input::ReadBuffer;
+use crate::socket::pool;
+use crate::socket::signal::Signal;
+
+/// Why [`Link::poll_wake`] returned.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Wake {
+    /// Bytes arrived: take events with [`ReadBuffer::next_event`] until there is none, then wake again.
+    Data,
+    /// [`Signal::MAIL`] was raised.
+    Mail,
+    /// [`Signal::STOP`] was raised: a Close frame with 1001 is queued. Go on until `Finished` or `Lost`.
+    Stop,
+    /// The peer broke a rule that only time shows; its Close frame is queued. Go on until `Finished` or `Lost`.
+    Failed(ProtocolError),
+    /// The connection is over and the stream can be dropped: the closing handshake is done, or the connection was
+    /// failed. Nothing else comes after this.
+    Finished,
+    /// The connection was lost without a closing handshake (1006). Nothing but `Finished` comes after this.
+    Lost(SocketError),
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
+    /// Writes what is queued (one write for a whole batch), reads once, looks after timers and signals, and waits
+    /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
+    /// unless a message is half received or output could not be written.
+    ///
+    /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
+    /// nothing is read.
+    pub fn poll_wake(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+    ) -> Poll<Wake> {
+        if buffer.has_input() {
+            return Poll::Ready(Wake::Data);
+        }
+        loop {
+            // An error is remembered by the link and told at the end.
+            let blocked = self.poll_output(cx).is_pending();
+            if self.take_ring() {
+                self.run_output_timers();
+                continue;
+            }
+            if let Some(wake) = self.tell(receive) {
+                return Poll::Ready(wake);
+            }
+            let ending = match self.poll_end(cx, buffer) {
+                Poll::Ready(true) => return Poll::Ready(self.tell_end(buffer)),
+                Poll::Ready(false) => false,
+                Poll::Pending => true,
+            };
+            let reads = !ending && self.may_read(blocked);
+            if reads {
+                match self.poll_input(cx, receive, buffer) {
+                    Poll::Ready(Some(wake)) => return Poll::Ready(wake),
+                    Poll::Ready(None) => continue,
+                    Poll::Pending => {}
+                }
+                if self.flags.rung {
+                    self.run_timers(receive);
+                    continue;
+                }
+            }
+            if self.park(cx, receive, buffer, reads || ending) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// [`poll_wake`](Self::poll_wake) as a future. Cancel safe: nothing is lost if it is dropped.
+    pub fn wake<'a>(
+        &'a mut self,
+        receive: &'a mut ReceivePath,
+        buffer: &'a mut ReadBuffer,
+    ) -> impl Future<Output = Wake> + use<'a, IO> {
+        std::future::poll_fn(move |cx| self.poll_wake(cx, receive, buffer))
+    }
+
+    /// Runs the connection to its end without an endpoint: answers the peer's pings and Close frame, discards its
+    /// data. Call [`close`](Self::close) or [`fail_with`](Self::fail_with) first; then it takes no longer than
+    /// [`Timeouts::close`](ws_proto::Timeouts::close) and [`Timeouts::drain`](ws_proto::Timeouts::drain) together,
+    /// and [`Timeouts::write_stall`](ws_proto::Timeouts::write_stall) before that if the peer does not read.
+    ///
+    /// Cancel safe: called again it goes on.
+    pub async fn finish(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
+        loop {
+            match self.wake(receive, buffer).await {
+                Wake::Finished | Wake::Lost(_) => return,
+                Wake::Data => answer(self, receive, buffer),
+                Wake::Mail | Wake::Stop | Wake::Failed(_) => {}
+            }
+        }
+    }
+
+    /// Whether the stream is to be read now.
+    fn may_read(&self, blocked: bool) -> bool {
+        if blocked && self.send.above_soft_limit() {
+            return false;
+        }
+        // After the peer's Close frame, or a broken rule, nothing that arrives counts.
+        !self.send.has_failed() && matches!(self.send.state(), CloseState::Open | CloseState::CloseSent)
+    }
+
+    /// What signals and time have to say, one thing at a time.
+    fn tell(&mut self, receive: &mut ReceivePath) -> Option<Wake> {
+        if let Some(fault) = self.fault.take() {
+            return Some(Wake::Failed(fault));
+        }
+        if self.signal.take(Signal::KILL) != 0 {
+            receive.stop();
+            self.give_up(Lost::Dropped);
+            return None;
+        }
+        if self.signal.take(Signal::STOP) != 0 && self.is_open() {
+            // RFC 6455 §7.4.1: 1001 "indicates that an endpoint is "going away", such as a server going down". It
+            // may be sent, so it is not refused.
+            let _ = self.close(CloseCode::GOING_AWAY, "");
+            return Some(Wake::Stop);
+        }
+        (self.signal.take(Signal::MAIL) != 0).then_some(Wake::Mail)
+    }
+
+    /// The stream can be dropped: says why once, then only that it is over.
+    fn tell_end(&mut self, buffer: &mut ReadBuffer) -> Wake {
+        buffer.release();
+        self.entry.disarm(&self.signal);
+        match &self.cause {
+            Some(cause) if !self.flags.told => {
+                self.flags.told = true;
+                Wake::Lost(cause.clone().into())
+            }
+            _ => Wake::Finished,
+        }
+    }
+
+    /// Reads once. `None`: no bytes came, but something changed.
+    fn poll_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+    ) -> Poll<Option<Wake>> {
+        match ready!(poll_read(&mut self.io, cx, receive, buffer)) {
+            Ok(0) => {
+                receive.stop();
+                if self.send.close_reason().is_none() {
+                    self.give_up_as(Lost::Eof, Initiator::Remote);
+                } else {
+                    self.tcp.handle_eof(&mut self.send);
+                }
+                Poll::Ready(None)
+            }
+            Ok(_) => {
+                let now = self.look_at_clock();
+                self.timers.on_received(now);
+                self.lend_assembly(receive);
+                Poll::Ready(Some(Wake::Data))
+            }
+            Err(error) => {
+                receive.stop();
+                self.lose(error);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Gives the receive path a pooled buffer, in case a message does not lie whole in the input.
+    fn lend_assembly(&mut self, receive: &mut ReceivePath) {
+        if !self.flags.assembly_lent {
+            if let Some(buffer) = pool::take_buffer() {
+                receive.attach(buffer);
+                self.flags.assembly_lent = true;
+            }
+        }
+    }
+
+    /// Prepares to wait: gives all memory back, arms the next deadline, registers the task. `false` when there is
+    /// something to do at once.
+    fn park(
+        &mut self,
+        cx: &Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+        reads: bool,
+    ) -> bool {
+        buffer.release();
+        if let Some(memory) = receive.detach() {
+            pool::give_buffer(memory);
+            self.flags.assembly_lent = false;
+        }
+        if reads {
+            self.arm(receive);
+        } else {
+            self.arm_output();
+        }
+        self.signal.register(cx.waker());
+        self.signal.peek(u8::MAX) == 0
+    }
+}
+
+/// Reads once: a large payload straight to where it is assembled, anything else into the buffer of the batch, which is
+/// so large that tokio learns from a read that left room that there is no more.
+fn poll_read<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    cx: &mut Context<'_>,
+    receive: &mut ReceivePath,
+    buffer: &mut ReadBuffer,
+) -> Poll<io::Result<usize>> {
+    if let Some(mut room) = receive.direct_room() {
+        buffer.release();
+        // The future of `read_buf` has no state, so it may be made anew for every poll.
+        let count = ready!(pin!(io.read_buf(&mut room)).poll(cx))?;
+        buffer.filled_direct(count);
+        return Poll::Ready(Ok(count));
+    }
+    let mut space = ReadBuf::new(buffer.space());
+    ready!(Pin::new(io).poll_read(cx, &mut space))?;
+    let count = space.filled().len();
+    buffer.filled(count);
+    Poll::Ready(Ok(count))
+}
+
+/// Answers pings and the peer's Close frame, discards everything else.
+fn answer<IO>(link: &mut Link<IO>, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
+    loop {
+        let fault = match buffer.next_event(receive) {
+            Ok(None) => return,
+            Ok(Some(Event::Ping(payload))) => link.handle_ping(payload).err(),
+            Ok(Some(Event::Pong(payload))) => {
+                link.handle_pong(payload);
+                None
+            }
+            Ok(Some(Event::Close(close))) => {
+                link.handle_close(close);
+                None
+            }
+            Ok(Some(_)) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(fault) = fault {
+            link.fail(fault);
+            receive.stop();
+        }
+    }
+}
