@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use ws_proto::{Config, Delivery};
+use ws_proto::{Config, Delivery, MessageKind};
 
 use crate::parameters::RouteLimits;
 use crate::pattern::PathPattern;
@@ -18,15 +18,37 @@ pub(crate) struct RouteContext {
     pub(crate) open: AtomicUsize,
 }
 
+/// Bytes in one message, by kind. The codec knows only the larger of the two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageLimits {
+    pub(crate) max_text: usize,
+    pub(crate) max_binary: usize,
+}
+
 /// The configuration of sessions, ready for either delivery so that a connection copies none.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct SessionLimits {
     messages: Arc<Config>,
     fragments: Arc<Config>,
-    /// Bytes in a text message.
-    pub(crate) max_text: usize,
-    /// Bytes in a binary message.
-    pub(crate) max_binary: usize,
+    pub(crate) sizes: MessageLimits,
+}
+
+impl MessageLimits {
+    pub(crate) fn of(self, kind: MessageKind) -> usize {
+        match kind {
+            MessageKind::Text => self.max_text,
+            MessageKind::Binary => self.max_binary,
+        }
+    }
+
+    /// The codec's own limit for both kinds.
+    pub(crate) fn of_config(config: &Config) -> Self {
+        let both = config.limits.max_message_size;
+        Self {
+            max_text: both,
+            max_binary: both,
+        }
+    }
 }
 
 impl SessionLimits {
@@ -34,8 +56,10 @@ impl SessionLimits {
         Self {
             messages: Arc::new(limits.config.clone().with_delivery(Delivery::Message)),
             fragments: Arc::new(limits.config.with_delivery(Delivery::Fragment)),
-            max_text: limits.max_text,
-            max_binary: limits.max_binary,
+            sizes: MessageLimits {
+                max_text: limits.max_text,
+                max_binary: limits.max_binary,
+            },
         }
     }
 
@@ -44,11 +68,5 @@ impl SessionLimits {
             Delivery::Message => &self.messages,
             Delivery::Fragment => &self.fragments,
         }
-    }
-}
-
-impl From<Config> for SessionLimits {
-    fn from(config: Config) -> Self {
-        Self::new(RouteLimits::new(config))
     }
 }

@@ -171,6 +171,7 @@ impl Outbox {
         Some(mail)
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().queue.is_empty()
     }

@@ -13,10 +13,9 @@ impl Head {
     /// The path of the request target, still percent-encoded.
     pub(crate) fn path(&self) -> &str {
         let target = self.target();
-        match target.split_once('?') {
-            Some((path, _)) => path,
-            None => target,
-        }
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        // RFC 9112 §3.2.1: "If the target URI's path component is empty, the client MUST send "/"".
+        if path.is_empty() { "/" } else { path }
     }
 
     /// What follows the `?` of the request target, still percent-encoded.
@@ -84,7 +83,7 @@ mod tests {
             ("/?", "/", Some("")),
             ("http://h:1/p?q", "/p", Some("q")),
             ("http://h", "/", None),
-            ("ws://h?q", "", Some("q")),
+            ("ws://h?q", "/", Some("q")),
             ("/a://b", "/a://b", None),
         ] {
             let head = Head::new(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes());
@@ -96,7 +95,7 @@ mod tests {
     fn bytes_that_are_no_head_give_nothing() {
         for raw in [&b""[..], b"\r\n\r\n", b"\xff\xff \xff\n:x\n"] {
             let head = Head::new(raw);
-            assert_eq!((head.path(), head.query()), ("", None));
+            assert_eq!((head.path(), head.query()), ("/", None));
         }
     }
 }

@@ -1,0 +1,103 @@
+//! Endpoint and session together, so that the endpoint hears of the end even if the connection's future is dropped
+//! where it waits: at the end of a stop's patience, or with its runtime.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use ws_proto::{CloseCode, CloseReason, Initiator, Utf8Bytes};
+
+use crate::endpoint::Endpoint;
+use crate::session::Session;
+
+/// How long an `on_close` that waits may go on after its connection was dropped.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How far the callbacks of a connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `on_open` has not been called.
+    New,
+    /// `on_open` was begun.
+    Open,
+    /// `on_close` was begun: it is never called again.
+    Closed,
+}
+
+impl Phase {
+    pub(super) fn close(&mut self) {
+        *self = Self::Closed;
+    }
+}
+
+/// An endpoint on its session.
+pub(super) struct Stage<E: Endpoint> {
+    /// Taken only by `drop`.
+    actors: Option<(E, Session)>,
+    phase: Phase,
+}
+
+impl<E: Endpoint> Stage<E> {
+    pub(super) fn new(endpoint: E, session: Session) -> Self {
+        Self {
+            actors: Some((endpoint, session)),
+            phase: Phase::New,
+        }
+    }
+
+    /// Lends both for the life of the connection. From here on the endpoint is owed an `on_close`.
+    pub(super) fn begin(&mut self) -> Option<(&mut E, &mut Session, &mut Phase)> {
+        let (endpoint, session) = self.actors.as_mut()?;
+        self.phase = Phase::Open;
+        Some((endpoint, session, &mut self.phase))
+    }
+}
+
+impl<E: Endpoint> Drop for Stage<E> {
+    fn drop(&mut self) {
+        let Some((mut endpoint, mut session)) = self.actors.take() else {
+            return;
+        };
+        if self.phase != Phase::Open {
+            return;
+        }
+        session.leave();
+        session.link.abandon();
+        let reason = session.link.close_reason().cloned().unwrap_or_else(abnormal);
+        last_words(Box::pin(
+            async move { endpoint.on_close(&mut session, &reason).await },
+        ));
+    }
+}
+
+/// Polls the last callback once, and lets it go on in a task of its own if it waits and there is a runtime.
+fn last_words(mut call: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    // A panic is contained as in every callback; the endpoint is not looked at again.
+    match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(&mut cx))) {
+        Ok(Poll::Ready(())) => {}
+        Ok(Poll::Pending) => {
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(async move {
+                    if tokio::time::timeout(LAST_WORDS, call).await.is_err() {
+                        tracing::warn!("on_close of a dropped connection took too long");
+                    }
+                });
+            }
+        }
+        Err(_) => tracing::error!("on_close of a dropped connection panicked"),
+    }
+}
+
+/// The connection ended without anybody saying why (RFC 6455 §7.1.5).
+pub(super) fn abnormal() -> CloseReason {
+    CloseReason {
+        code: CloseCode::ABNORMAL,
+        reason: Utf8Bytes::default(),
+        who: Initiator::Local,
+        clean: false,
+    }
+}
