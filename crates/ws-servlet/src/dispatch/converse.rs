@@ -32,9 +32,8 @@ pub(super) async fn converse<E: Endpoint>(
         }
     }
     loop {
-        let mut input = buffer.take_input();
         loop {
-            match receive.next(&mut input) {
+            match buffer.next_event(receive) {
                 Ok(Some(Event::Text(text))) => {
                     session.link.handle_data();
                     if text.len() > limits.max_text {
@@ -87,7 +86,7 @@ pub(super) async fn converse<E: Endpoint>(
                         other => other,
                     };
                     let within_budget = match handled {
-                        Ok(Handled::Yes) => session.link.handle_ping_unanswered(),
+                        Ok(Handled::Yes) => session.link.handle_ping_unanswered(payload),
                         Ok(Handled::No) => session.link.handle_ping(payload),
                         Err(error) if is_failure(session, &error) => return End::Failed(error),
                         Err(_) => Ok(()),

@@ -104,6 +104,10 @@ pub(crate) fn start<E: Endpoint>(endpoint: E, start: Start) -> ConnectionFuture 
                 Some(SessionError::from_panic(&*panic))
             }
         };
+        if error.is_some() {
+            // RFC 6455 §7.1.7: after failing a connection "an endpoint MUST NOT continue to attempt to process data".
+            receive.stop();
+        }
         // Nobody finds the session and nothing is published to it from here on.
         session.leave();
         push_out(session).await;
