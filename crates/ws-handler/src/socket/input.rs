@@ -55,6 +55,10 @@ impl ReadBuffer {
         &'s mut self,
         receive: &'s mut ReceivePath,
     ) -> Result<Option<Event<'s>>, ProtocolError> {
+        if self.direct > 0 {
+            let count = std::mem::take(&mut self.direct) as usize;
+            return receive.received_direct(count);
+        }
         let Some(chunk) = &mut self.chunk else {
             return Ok(None);
         };
