@@ -15,6 +15,9 @@ mod peer;
 mod report;
 mod workload;
 
+// layer 3
+mod echo;
+
 // layer 4
 mod server;
 

@@ -11,11 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ws_handler::{HyperService, OriginPolicy, Server, ServerHandle, StopSummary};
-use ws_proto::{Config, UNLIMITED};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+use ws_handler::{
+    HyperService, OriginPolicy, Server, ServerHandle, ServerHandshake, StopSummary, WebSocketFactory,
+};
+use ws_proto::{Config, Delivery, UNLIMITED};
+use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
 
 use crate::docroot::Docroot;
-// use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Observed, Silent};
+use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Observed, Silent};
 use crate::observation::{Observation, Observer};
 use crate::protocol::Protocol;
 
@@ -180,10 +184,91 @@ impl TestServerBuilder {
     /// When the address cannot be resolved or bound; [`io::ErrorKind::Unsupported`] for several workers where
     /// ports cannot be shared.
     pub async fn start(self) -> io::Result<TestServer> {
-        let server = self.server.clone().bind(&self.address).await?;
+        let Self {
+            address,
+            config,
+            default_protocol,
+            origins,
+            docroot,
+            observer,
+            server,
+        } = self;
+        let factory = WebSocketFactory::new(ServerHandshake::new().origin(origins), config.clone());
+        let choice = Choice::new(default_protocol, observer, config);
+        let servlet = WebSocketServlet::builder()
+            .factory(factory)
+            .route(
+                "/",
+                Route::choosing(move |opening, subprotocol| Ok(choice.choose(opening, subprotocol))),
+            )
+            .build()
+            .map_err(io::Error::other)?;
+        let service = servlet.next(HyperService::from_tower(Docroot::new(docroot)));
+        let server = server.bind(&address).await?;
         let (address, handle) = (server.local_addr()?, server.handle());
-        let service = HyperService::from_tower(Docroot::new(self.docroot.clone()));
         tokio::spawn(server.serve(service));
         Ok(TestServer { address, handle })
+    }
+}
+
+/// Which connection gets which endpoint.
+struct Choice {
+    default_protocol: Protocol,
+    observer: Option<Observer>,
+    connections: AtomicU64,
+    config: Arc<Config>,
+    /// For `test-echo`, which assembles nothing: no limit for what it never holds.
+    echo_config: Arc<Config>,
+}
+
+impl Choice {
+    fn new(default_protocol: Protocol, observer: Option<Observer>, config: Config) -> Self {
+        let mut echo_config = config.clone().with_delivery(Delivery::Fragment);
+        echo_config.limits.max_message_size = UNLIMITED;
+        echo_config.limits.max_fragments = UNLIMITED;
+        Self {
+            default_protocol,
+            observer,
+            connections: AtomicU64::new(0),
+            config: Arc::new(config),
+            echo_config: Arc::new(echo_config),
+        }
+    }
+
+    /// Asked for each subprotocol that is offered, in the client's order, and at last for none.
+    fn choose(&self, opening: &Opening<'_>, subprotocol: Option<&str>) -> Option<Selected> {
+        let protocol = match subprotocol {
+            Some(name) => Protocol::from_subprotocol(name)?,
+            // What was offered and is not known is no reason to guess.
+            None if opening.request().headers().contains_key(SEC_WEBSOCKET_PROTOCOL) => Protocol::Silent,
+            None => self.default_protocol,
+        };
+        Some(match protocol {
+            Protocol::Echo => self
+                .select(protocol, FrameEcho::new())
+                .config(Arc::clone(&self.echo_config)),
+            Protocol::Broadcast => self.select(protocol, Broadcast::new(false)),
+            Protocol::BroadcastPing => self.select(protocol, Broadcast::new(true)),
+            Protocol::Assemble => self.select(protocol, AssembleEcho),
+            Protocol::Fragment => self.select(protocol, FragmentEcho),
+            Protocol::Silent => self.select(protocol, Silent),
+        })
+    }
+
+    /// The endpoint, wrapped if somebody wants to know what happens on it.
+    fn select<E: Endpoint + Sync>(&self, protocol: Protocol, endpoint: E) -> Selected {
+        let selected = match &self.observer {
+            None => Selected::new(endpoint),
+            Some(observer) => {
+                let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+                Selected::new(Observed::new(
+                    endpoint,
+                    protocol,
+                    connection,
+                    Arc::clone(observer),
+                ))
+            }
+        };
+        selected.config(Arc::clone(&self.config))
     }
 }

@@ -172,7 +172,72 @@ impl FromStr for Pings {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::TestServer;
+
+    #[derive(Debug, Parser)]
+    struct Typed {
+        #[command(flatten)]
+        limits: LimitArguments,
+    }
+
+    fn resolve(typed: &[&str]) -> Config {
+        let words = std::iter::once("test").chain(typed.iter().copied());
+        Typed::try_parse_from(words)
+            .unwrap()
+            .limits
+            .resolve(Config::server())
+    }
+
+    #[test]
+    fn without_options_it_is_the_configuration_of_the_test_server() {
+        let config = resolve(&[]);
+        assert_eq!(config, TestServer::default_config());
+        assert_eq!(config.limits.max_frame_size, 16 << 20);
+        assert_eq!(config.limits.max_message_size, 16 << 20);
+        assert_eq!(config.limits.max_fragments, 131_072);
+        assert_eq!(config.limits.ping_budget, None);
+    }
+
+    #[test]
+    fn every_option_changes_its_own_setting() {
+        let changed = resolve(&[
+            "--max-frame-size=1",
+            "--max-message-size=2",
+            "--max-fragments=off",
+            "--soft-queue=4",
+            "--hard-queue=5",
+            "--ping-budget=6/7",
+            "--ping-interval=8",
+            "--pong-timeout=9",
+            "--idle-timeout=10",
+            "--message-stall-timeout=11",
+            "--message-timeout=12",
+            "--write-timeout=13",
+            "--close-timeout=off",
+        ]);
+        let mut expected = TestServer::default_config();
+        let seconds = |number| Some(Duration::from_secs(number));
+        expected.limits.max_frame_size = 1;
+        expected.limits.max_message_size = 2;
+        expected.limits.max_fragments = UNLIMITED;
+        expected.limits.soft_queue = 4;
+        expected.limits.hard_queue = 5;
+        expected.limits.ping_budget = Some(PingBudget {
+            burst: 6,
+            per_second: 7,
+        });
+        expected.timeouts.ping_interval = seconds(8);
+        expected.timeouts.pong = seconds(9);
+        expected.timeouts.idle = seconds(10);
+        expected.timeouts.unfinished_message = seconds(11);
+        expected.timeouts.whole_message = seconds(12);
+        expected.timeouts.write_stall = seconds(13);
+        expected.timeouts.close = None;
+        assert_eq!(changed, expected);
+    }
 
     #[test]
     fn numbers_and_off_are_understood_and_nothing_else() {

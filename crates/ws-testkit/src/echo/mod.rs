@@ -1,0 +1,20 @@
+//! The endpoints of the test server: what each [`Protocol`](crate::Protocol) does, one file each.
+//!
+//! Which connection gets which endpoint is in `server`.
+
+// layer 1
+mod assemble;
+mod broadcast;
+mod fragment;
+mod frame;
+mod silent;
+
+// layer 2
+mod observed;
+
+pub(crate) use assemble::AssembleEcho;
+pub(crate) use broadcast::Broadcast;
+pub(crate) use fragment::FragmentEcho;
+pub(crate) use frame::FrameEcho;
+pub(crate) use observed::Observed;
+pub(crate) use silent::Silent;
