@@ -297,6 +297,22 @@ fn limits_of_the_queue_below_at_and_above() {
 }
 
 #[test]
+fn a_slow_transport_and_many_pings_do_not_grow_a_queue_that_is_too_long() {
+    let mut send = server();
+    send.binary(&vec![0; 2 << 20]).unwrap();
+    for n in 0..1000 {
+        let before = send.queued_bytes();
+        send.handle_ping(&[7; 125]);
+        send.advance(1);
+        assert_eq!(send.queued_bytes(), before - 1, "ping {n}");
+    }
+    while send.has_output() {
+        send.advance(100_000);
+    }
+    assert_eq!(send.queued_bytes(), 0, "the held pong has left, too");
+}
+
+#[test]
 fn a_large_payload_is_lent_by_a_server_and_copied_by_a_client() {
     let payload = vec![5; LARGE_PAYLOAD];
     let mut send = client();

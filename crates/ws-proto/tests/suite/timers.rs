@@ -293,6 +293,77 @@ fn the_default_budget_is_200_pings_at_once_and_can_be_switched_off() {
 }
 
 #[test]
+fn a_ping_that_trickles_in_does_not_keep_an_open_message_alive() {
+    let mut pair = pair(Config::server());
+    pair.inject_to_server(&masked(b"\x01\x03abc"));
+    for byte in masked(b"\x89\x01!") {
+        pair.sleep(seconds(3));
+        pair.inject_to_server(&[byte]);
+    }
+    assert_eq!(pair.server.ending(), Some((1008, Initiator::Local, false)));
+}
+
+#[test]
+fn a_frame_that_trickles_in_is_alive_with_each_byte_from_the_first_of_its_header_on() {
+    for frame in [
+        masked(b"\x89\x02!!"),
+        masked(b"\x82\x7E\x00\x7E"),
+        masked(b"\x02\x02ab\x80\x00"),
+    ] {
+        let mut pair = pair(Config::server());
+        for byte in &frame[..8] {
+            pair.inject_to_server(&[*byte]);
+            pair.sleep(seconds(15));
+        }
+        assert_eq!(pair.server.ending(), None);
+    }
+}
+
+#[test]
+fn the_deadline_for_whole_messages_starts_anew_with_each_message() {
+    let mut config = Config::server();
+    config.timeouts.whole_message = Some(seconds(30));
+    let mut pair = pair(config);
+    pair.inject_to_server(&masked(b"\x01\x01a"));
+    for _ in 0..5 {
+        pair.sleep(seconds(15));
+        pair.inject_to_server(&masked(b"\x80\x01b\x01\x01a"));
+    }
+    pair.sleep(seconds(15));
+    assert_eq!(pair.server.ending(), None);
+    assert_eq!(pair.server.seen.len(), 5);
+}
+
+#[test]
+fn no_second_ping_is_sent_while_a_pong_is_due() {
+    let mut config = Config::server();
+    config.timeouts.ping_interval = Some(seconds(5));
+    let mut pair = pair(config);
+    pair.client.deaf = true;
+    pair.sleep(seconds(24));
+    assert_eq!(pair.server.wire.len(), 6);
+    pair.client.deaf = false;
+    pair.sleep(seconds(100));
+    assert_eq!(pair.server.ending(), None, "the pong for the first one counts");
+}
+
+#[test]
+fn output_that_moves_a_little_is_not_stalled() {
+    let now = origin();
+    let mut config = untimed();
+    config.timeouts.write_stall = Some(seconds(30));
+    let mut connection = Connection::server(Arc::new(config), now);
+    connection.send(vec![0; 1000]).unwrap();
+    for n in 0..10 {
+        let now = now + seconds(25 * n);
+        connection.handle_timeout(now);
+        assert!(connection.poll_transmit().is_some());
+        connection.handle_written(1, now);
+        assert_eq!(connection.poll_timeout(now), Some(now + seconds(30)));
+    }
+}
+
+#[test]
 fn with_everything_off_no_timer_runs() {
     let now = origin();
     let mut connection = Connection::server(Arc::new(untimed()), now);
