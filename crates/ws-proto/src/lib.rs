@@ -55,4 +55,4 @@ pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
 pub use recv::{Event, FragmentEvent, ReceivePath};
 pub use role::Role;
 pub use send::{CloseReason, CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendPath};
-pub use utf8::Utf8Validator;
+pub use utf8::{Completed, InvalidUtf8, Utf8Validator, Validated};

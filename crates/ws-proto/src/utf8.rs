@@ -1,9 +1,19 @@
 //! Streaming UTF-8 validation (RFC 6455 §8.1): fails inside a frame as soon as the bytes are wrong, and carries
 //! at most three bytes of an unfinished character from one part to the next.
 
+use std::fmt;
+
 /// The bytes are not UTF-8, and nothing that could follow would make them so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUtf8;
+
+impl fmt::Display for InvalidUtf8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not UTF-8")
+    }
+}
+
+impl std::error::Error for InvalidUtf8 {}
 
 /// What [`Utf8Validator::push`] found in one part of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +36,19 @@ impl Completed {
     }
 }
 
-/// Validates text that arrives in parts, cut anywhere.
+/// Validates text that comes in parts, cut anywhere. The receiving half has one of its own; who sends text in fragments
+/// ([`SendPath::send_fragment`](crate::SendPath::send_fragment)) and does not know it to be UTF-8 can use one, too.
+///
+/// ```
+/// use ws_proto::{InvalidUtf8, Utf8Validator};
+///
+/// let mut validator = Utf8Validator::new();
+/// assert_eq!(validator.push(b"caf\xC3")?.text, "caf");
+/// assert!(!validator.is_complete());
+/// assert_eq!(validator.push(b"\xA9!")?.completed.char(), Some('é'));
+/// assert!(validator.push(b"\xFF").is_err());
+/// # Ok::<(), InvalidUtf8>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Utf8Validator {
     /// The bytes of an unfinished character; the first `len` count. Always a proper prefix of a character.
