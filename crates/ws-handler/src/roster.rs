@@ -260,5 +260,9 @@ impl fmt::Debug for Seat {
 /// The flags that tell a connection to close with `code`. RFC 6455 §7.4.1 and the registry know two codes for a server
 /// that goes: 1012 for a restart, and 1001, which stands for anything else.
 pub(crate) fn stop_flags(code: CloseCode) -> u8 {
-    if code == CloseCode::SERVICE_RESTART { Signal::STOP | Signal::RESTART } else { Signal::STOP }
+    if code == CloseCode::SERVICE_RESTART {
+        Signal::STOP | Signal::RESTART
+    } else {
+        Signal::STOP
+    }
 }

@@ -315,6 +315,25 @@ async fn a_refusal_carries_status_headers_and_body() {
     assert_eq!(refused.body, "abc");
 }
 
+/// A server that is full answers without reading the request, and closes.
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_request_is_out_is_told() {
+    let (near, mut far) = duplex(1024);
+    far.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull")
+        .await
+        .unwrap();
+    drop(far);
+    let error = client_handshake(near, &ask("ws://h/"), LIMIT).await.unwrap_err();
+    let ConnectError::Refused(refused) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body[..]), (503, &b"full"[..]));
+    let (near, far) = duplex(1024);
+    drop(far);
+    let error = client_handshake(near, &ask("ws://h/"), LIMIT).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Io(_)), "{error:?}");
+}
+
 #[tokio::test]
 async fn interim_answers_are_skipped_but_not_forever() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";

@@ -3,6 +3,7 @@
 //! RFC 6455 §4.1; RFC 9110 §15.2 (interim answers).
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,17 +90,31 @@ async fn in_time<T>(
         .unwrap_or(Err(ConnectError::Timeout(ConnectStage::Handshake)))
 }
 
-/// Sends the request and reads until the final answer. RFC 9110 §15.2: "A client MUST be able to parse one or
-/// more 1xx responses received prior to a final response".
+/// Sends the request and reads the answer. A server that refuses without reading (it is full, or stopping) may have
+/// closed before the request was out: its answer counts all the same.
 async fn exchange<IO: AsyncRead + AsyncWrite + Unpin>(
     io: &mut IO,
     attempt: &ClientAttempt<'_>,
     reader: &mut HeadReader,
 ) -> Result<Response<()>, ConnectError> {
-    io.write_all(&encode_request(attempt.request()))
-        .await
-        .map_err(ConnectError::Io)?;
-    io.flush().await.map_err(ConnectError::Io)?;
+    let sent = send(io, attempt).await;
+    let answer = final_answer(io, reader).await;
+    match sent {
+        Err(error) if answer.is_err() => Err(ConnectError::Io(error)),
+        _ => answer,
+    }
+}
+
+async fn send<IO: AsyncWrite + Unpin>(io: &mut IO, attempt: &ClientAttempt<'_>) -> io::Result<()> {
+    io.write_all(&encode_request(attempt.request())).await?;
+    io.flush().await
+}
+
+/// RFC 9110 §15.2: "A client MUST be able to parse one or more 1xx responses received prior to a final response".
+async fn final_answer<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    reader: &mut HeadReader,
+) -> Result<Response<()>, ConnectError> {
     for _ in 0..=MAX_INTERIM {
         let response = reader.read_response(io).await?;
         let status = response.status();
