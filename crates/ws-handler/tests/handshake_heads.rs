@@ -112,6 +112,11 @@ fn raw_bytes_are_kept_alone_and_parsed_again() {
 }
 
 #[test]
+fn empty_lines_before_a_head_are_skipped_and_not_part_of_it() {
+    check(&parse(&[b"\r\n\r\n", REQUEST].concat()).unwrap().unwrap());
+}
+
+#[test]
 fn malformed_heads_are_refused() {
     let table: &[(&[u8], HeadError, u16)] = &[
         (b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", HeadError::Header, 400),
