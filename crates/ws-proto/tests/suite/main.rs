@@ -8,6 +8,7 @@
 
 mod pair;
 
+mod calls;
 mod closing;
 mod floods;
 mod frames;
