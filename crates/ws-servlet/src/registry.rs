@@ -118,8 +118,7 @@ impl Sessions {
         }
     }
 
-    /// The topics that these sessions are on.
-    pub fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Hub {
         &self.shared.hub
     }
 

@@ -10,6 +10,7 @@ mod stats;
 
 // layer 2
 mod docroot;
+mod every_path;
 mod observation;
 mod peer;
 mod report;

@@ -20,6 +20,7 @@ use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
 
 use crate::docroot::Docroot;
 use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Observed, Silent};
+use crate::every_path::EveryPath;
 use crate::observation::{Observation, Observer};
 use crate::protocol::Protocol;
 
@@ -206,7 +207,7 @@ impl TestServerBuilder {
         let service = servlet.next(HyperService::from_tower(Docroot::new(docroot)));
         let server = server.bind(&address).await?;
         let (address, handle) = (server.local_addr()?, server.handle());
-        tokio::spawn(server.serve(service));
+        tokio::spawn(server.serve(EveryPath(service)));
         Ok(TestServer { address, handle })
     }
 }

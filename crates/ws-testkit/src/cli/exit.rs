@@ -1,5 +1,7 @@
 //! Exit codes that more than one command uses. Codes of one command only are beside that command.
 
+use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// The command line, or what it asks for, makes no sense.
@@ -18,4 +20,9 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Writes a line to stderr. Unlike `eprintln!` it does not panic when nobody can read it.
+pub(crate) fn tell(line: impl fmt::Display) {
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
 }

@@ -117,13 +117,16 @@ impl ServerArguments {
     /// Serves until a signal arrives.
     pub(crate) fn run(self) -> ExitCode {
         if let Some(directory) = self.docroot.as_ref().filter(|path| !path.is_dir()) {
-            eprintln!("ws-testkit: {} is not a directory", directory.display());
+            exit::tell(format_args!(
+                "ws-testkit: {} is not a directory",
+                directory.display()
+            ));
             return ExitCode::from(exit::USAGE);
         }
         let server = match self.resolve() {
             Ok(server) => server,
             Err(error) => {
-                eprintln!("ws-testkit: {error}");
+                exit::tell(format_args!("ws-testkit: {error}"));
                 return ExitCode::from(exit::USAGE);
             }
         };
@@ -139,7 +142,7 @@ impl ServerArguments {
 
     /// The server these options describe.
     fn resolve(&self) -> Result<TestServerBuilder, OriginError> {
-        let mut server = TestServer::bind(&self.address())
+        let mut server = TestServer::bind(self.address())
             .config(self.limits.resolve(TestServer::default_config()))
             .default_protocol(self.default_protocol)
             .workers(self.workers.0.get())
@@ -154,7 +157,7 @@ impl ServerArguments {
             server = server.max_connections(most);
         }
         if self.verbose {
-            server = server.observe(|what| eprintln!("{what}"));
+            server = server.observe(|what| exit::tell(what));
         }
         Ok(server)
     }
@@ -197,6 +200,6 @@ fn announce(server: &TestServer) {
 }
 
 fn cannot_listen(what: &str, error: &io::Error) -> ExitCode {
-    eprintln!("ws-testkit: cannot listen on {what}: {error}");
+    exit::tell(format_args!("ws-testkit: cannot listen on {what}: {error}"));
     ExitCode::from(exit::NO_SOCKET)
 }

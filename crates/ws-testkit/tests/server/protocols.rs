@@ -1,8 +1,6 @@
 //! Every test subprotocol through a real loopback socket, frame by frame.
 
-mod wire;
-
-use wire::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Wire, frame};
+use crate::wire::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Wire, frame};
 use ws_testkit::{Protocol, TestServer};
 
 async fn server() -> TestServer {

@@ -1,13 +1,11 @@
 //! `ws-testkit server` as a program: first line, options, exit codes, signals.
 
-mod wire;
-
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
+use crate::wire::{CLOSE, CONTINUATION, PING, PONG, TEXT, Wire, frame};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
-use wire::{CLOSE, CONTINUATION, PING, PONG, TEXT, Wire, frame};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ws-testkit"));

@@ -1,10 +1,8 @@
 //! The test server as HTTP sees it: page, docroot, refused upgrades, upgrades on a connection in use.
 
-mod wire;
-
 use std::path::PathBuf;
 
-use wire::{TEXT, Wire, frame, request};
+use crate::wire::{TEXT, Wire, frame, request};
 use ws_handler::OriginPolicy;
 use ws_testkit::TestServer;
 
@@ -27,7 +25,7 @@ async fn the_page_is_at_the_root_and_nothing_else_is_there() {
     let (head, page) = get(&mut wire, "/").await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert_eq!(wire.header("content-type"), Some("text/html; charset=utf-8"));
-    assert_eq!(page, include_str!("../src/page/index.html"));
+    assert_eq!(page, include_str!("../../src/page/index.html"));
     let (head, _) = get(&mut wire, "/favicon.ico").await;
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
 }
@@ -44,7 +42,7 @@ async fn a_docroot_is_served_instead_of_the_page() {
     for target in ["/", "/index.html"] {
         let (head, page) = get(&mut wire, target).await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        assert_eq!(page, include_str!("../src/page/index.html"));
+        assert_eq!(page, include_str!("../../src/page/index.html"));
     }
     for target in ["/missing.html", "/../protocol.rs", "/%2e%2e/protocol.rs"] {
         let (head, _) = get(&mut wire, target).await;
@@ -55,7 +53,15 @@ async fn a_docroot_is_served_instead_of_the_page() {
 #[tokio::test]
 async fn upgrades_are_taken_on_every_path() {
     let server = server().await;
-    for target in ["/", "/index.html", "/a/b/c?d=e", "/room/%20x"] {
+    for target in [
+        "/",
+        "/index.html",
+        "/a/b/c?d=e",
+        "/room/%20x",
+        "//",
+        "/a;b/../c",
+        "/a%2fb",
+    ] {
         let mut wire = Wire::tcp(server.local_addr()).await;
         wire.write(request(target, "Sec-WebSocket-Protocol: echo\r\n").as_bytes())
             .await;
