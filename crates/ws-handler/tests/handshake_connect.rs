@@ -1,16 +1,20 @@
 //! The `connect` builder over TCP on the loopback interface.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
+use std::collections::HashSet;
 use std::error::Error as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use ws_handler::{
-    ConnectError, HeadLimits, HeadReader, RequestError, RequestHead, ServerHandshake, UrlError, connect,
-    encode_response,
+    ClientRequest, ConnectError, HeadLimits, HeadReader, RequestError, RequestHead, ServerHandshake,
+    UrlError, WebSocket, client_handshake, connect, encode_response,
 };
+use ws_proto::{CloseCode, Config, Message, Role};
 
 /// Accepts one connection, answers its handshake and returns its request.
 async fn serve_one() -> (SocketAddr, JoinHandle<(RequestHead, SocketAddr)>) {
@@ -139,4 +143,79 @@ async fn mistakes_come_out_when_awaited_and_nothing_is_dialled() {
         matches!(error, ConnectError::Request(RequestError::Subprotocol)),
         "{error:?}"
     );
+}
+
+/// From `connect` to the closing handshake; the first frame came in the same segment as the 101.
+#[tokio::test]
+async fn an_awaited_connect_is_an_open_socket() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut reader = HeadReader::new(HeadLimits::default());
+        let head = reader.read_request(&mut stream).await.unwrap().unwrap();
+        let accepted = ServerHandshake::new()
+            .subprotocols(["chat"])
+            .accept(head.request())
+            .unwrap();
+        let answer = [&encode_response(&accepted.response)[..], b"\x81\x05hello"].concat();
+        stream.write_all(&answer).await.unwrap();
+        let (config, leftover) = (Arc::new(Config::server()), reader.into_leftover());
+        let socket = WebSocket::from_upgraded(stream, Role::Server, &leftover, config, accepted.negotiated);
+        let mut socket = socket.unwrap();
+        while let Some(message) = socket.recv().await.unwrap() {
+            socket.send(message).await.unwrap();
+        }
+        socket.close_reason().unwrap().code
+    });
+    let (mut socket, response) = connect(format!("ws://{address}/"))
+        .subprotocol("chat")
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert_eq!(socket.subprotocol(), Some("chat"));
+    assert_eq!(socket.recv().await.unwrap(), Some(Message::from("hello")));
+    for text in ["one", "two"] {
+        socket.send(text).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap(), Some(Message::from(text)));
+    }
+    socket.close(CloseCode::NORMAL, "done").await.unwrap();
+    drop(socket);
+    assert_eq!(server.await.unwrap(), CloseCode::NORMAL);
+}
+
+/// The socket of a client masks with a new key for each frame.
+#[tokio::test]
+async fn equal_frames_of_a_client_differ_on_the_wire() {
+    let (near, mut far) = tokio::io::duplex(4096);
+    let request = ClientRequest::new("ws://h/".parse().unwrap());
+    let server = async {
+        let head = HeadReader::new(HeadLimits::default())
+            .read_request(&mut far)
+            .await
+            .unwrap()
+            .unwrap();
+        let accepted = ServerHandshake::new().accept(head.request()).unwrap();
+        far.write_all(&encode_response(&accepted.response)).await.unwrap();
+        far
+    };
+    let limit = Duration::from_secs(10);
+    let (upgrade, mut far) = tokio::join!(client_handshake(near, &request, limit), server);
+    let (mut socket, _) = upgrade
+        .unwrap()
+        .into_websocket(Arc::new(Config::client()))
+        .unwrap();
+    let mut frames = [[0; 10]; 8];
+    for frame in &mut frames {
+        socket.send("same").await.unwrap();
+        socket.flush().await.unwrap();
+        far.read_exact(frame).await.unwrap();
+        let [0x81, 0x84, key @ .., a, b, c, d] = *frame else {
+            panic!("a masked text frame: {frame:?}")
+        };
+        let key: [u8; 4] = key;
+        let payload = [a ^ key[0], b ^ key[1], c ^ key[2], d ^ key[3]];
+        assert_eq!(&payload, b"same");
+    }
+    assert_eq!(frames.iter().collect::<HashSet<_>>().len(), frames.len());
 }

@@ -118,7 +118,8 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
+    /// The topics that these sessions are on.
+    pub fn hub(&self) -> &Hub {
         &self.shared.hub
     }
 

@@ -274,6 +274,11 @@ impl Session {
         self.link.is_open()
     }
 
+    /// The kind of the message that was begun with [`send_fragment`](Self::send_fragment) and is not finished.
+    pub fn open_message(&self) -> Option<MessageKind> {
+        self.link.open_message()
+    }
+
     /// Bytes that are queued and not written.
     pub fn queued_bytes(&self) -> usize {
         self.link.queued_bytes()

@@ -1,5 +1,12 @@
 //! The servlet through its public interface: requests and frames in, frames and callbacks out. Time is virtual.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod callbacks;
 mod endings;
 mod mail;
