@@ -1,6 +1,7 @@
 //! A WebSocket test server, a test client, and the command line around them.
 //!
-//! [`TestServer`] serves the test subprotocols that [`Protocol`] lists, for anybody's tests. Tools for other
+//! [`TestServer`] serves the test subprotocols that [`Protocol`] lists, for anybody's tests. [`TestClient`] is one
+//! connection in the hands of a test, [`ClientRun`] a whole run that verifies what comes back. Tools for other
 //! tests: [`RawPeer`] and [`FrameScript`] are peers that may break every rule, [`FaultyIo`] is a network that does.
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod report;
 mod workload;
 
 // layer 3
+mod client;
 mod echo;
 
 // layer 4
@@ -25,6 +27,10 @@ mod server;
 // layer 5
 mod cli;
 
+pub use client::{
+    AutobahnOptions, AutobahnRun, AutobahnSummary, ClientOptions, ClientRun, OptionsError, ReceivedMessage,
+    TestClient, TestClientError,
+};
 pub use observation::{Happening, Observation};
 pub use peer::{Faults, FaultyIo, FrameScript, Gate, LengthForm, PeerError, RawFrame, RawPeer, Step};
 pub use protocol::{Protocol, UnknownProtocol};

@@ -9,7 +9,11 @@ mod limits;
 mod signals;
 
 // layer 2
+mod client;
 mod server;
+
+// layer 3
+mod autobahn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -28,6 +32,10 @@ struct Arguments {
 enum Command {
     /// Serve the test subprotocols and a page to try them with.
     Server(server::ServerArguments),
+    /// Send messages or PINGs, verify what comes back, report like ping.
+    Client(client::ClientArguments),
+    /// Run every case of an Autobahn-style fuzzing server against our client.
+    Autobahn(autobahn::AutobahnArguments),
 }
 
 /// Runs the command that `arguments` (the program's own name first) ask for, and tells how the program
@@ -44,6 +52,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     start_logging();
     match arguments.command {
         Command::Server(server) => server.run(),
+        Command::Client(client) => client.run(),
+        Command::Autobahn(autobahn) => autobahn.run(),
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 
 mod raw;
 
+mod opening;
 mod script;
 
 mod faulty;

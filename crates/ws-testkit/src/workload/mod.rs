@@ -12,6 +12,6 @@ mod ping;
 mod ledger;
 
 pub(crate) use ledger::{Ledger, Rule};
-pub(crate) use message::{Arrived, Fault, Shape, Verdict};
-pub(crate) use payload::{HEAD_LENGTH, Recipe, fresh_run_id};
-pub(crate) use ping::{PING_HEAD_LENGTH, PingLedger, PongVerdict};
+pub(crate) use message::{Arrived, Shape, Verdict};
+pub(crate) use payload::{Recipe, fresh_run_id};
+pub(crate) use ping::{PingLedger, PongVerdict};

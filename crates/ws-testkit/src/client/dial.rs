@@ -1,0 +1,126 @@
+//! Opens one connection for a client, and says what went wrong in the words of the exit codes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ws_handler::{ConnectError, ConnectStage, Io, WebSocket, connect};
+use ws_proto::{Config, Delivery, Role, UNLIMITED};
+
+use super::ending::with_sources;
+use super::options::ClientOptions;
+use super::progress::{Progress, Watched};
+use crate::stats::Ending;
+
+/// Frames and messages of the test tools are this large at most, unless the run itself sends larger ones.
+const LARGEST: usize = 16 << 20;
+
+/// Bytes of a refusal's body that are worth showing.
+const SHOWN_BODY: usize = 200;
+
+/// An open connection and what is known about it.
+pub(super) struct Opened {
+    pub(super) socket: WebSocket,
+    pub(super) response: http::Response<()>,
+    pub(super) address: Option<SocketAddr>,
+    pub(super) progress: Progress,
+}
+
+impl Opened {
+    pub(super) fn subprotocol(&self) -> Option<&str> {
+        self.socket.subprotocol()
+    }
+}
+
+/// Opens a connection that delivers frames.
+pub(super) async fn dial(options: &ClientOptions) -> Result<Opened, Ending> {
+    dial_with(options, Delivery::Fragment).await
+}
+
+/// Opens a connection. If subprotocols are offered, the server must choose one.
+pub(super) async fn dial_with(options: &ClientOptions, delivery: Delivery) -> Result<Opened, Ending> {
+    let mut builder = connect(&options.url)
+        .connect_timeout(options.timeout)
+        .handshake_timeout(options.timeout)
+        .subprotocols(options.protocols.iter().cloned());
+    for (name, value) in &options.headers {
+        builder = builder.header(name.clone(), value.clone());
+    }
+    let upgrade = builder.upgrade().await.map_err(|error| ending(&error))?;
+    let (response, address) = (upgrade.response, upgrade.io.peer_addr());
+    let progress = Progress::begin();
+    let io = Io::boxed(Watched::new(upgrade.io, progress.clone()));
+    let config = Arc::new(config(options, delivery));
+    let socket = WebSocket::from_upgraded(io, Role::Client, &upgrade.leftover, config, upgrade.negotiated)
+        .map_err(|error| Ending::NoConnection {
+            reason: format!("no randomness for masks: {error}"),
+        })?;
+    if !options.protocols.is_empty() && socket.subprotocol().is_none() {
+        let reason = format!(
+            "the server accepted none of the offered subprotocols ({})",
+            options.protocols.join(", ")
+        );
+        return Err(Ending::Refused {
+            status: Some(response.status().as_u16()),
+            reason,
+        });
+    }
+    Ok(Opened {
+        socket,
+        response,
+        address,
+        progress,
+    })
+}
+
+/// The limits of the test tools. Times are up to the client, which knows what it waits for.
+pub(super) fn config(options: &ClientOptions, delivery: Delivery) -> Config {
+    let mut config = Config::new(Role::Client).with_delivery(delivery);
+    config.limits.max_frame_size = LARGEST.max(options.size);
+    config.limits.max_message_size = LARGEST.max(options.size);
+    // No fewer than this run itself may send.
+    let fragments = options.size.checked_div(options.fragment).unwrap_or(0) + 1;
+    config.limits.max_fragments = config.limits.max_fragments.max(fragments);
+    config.limits.ping_budget = None;
+    // Above it nothing is read: two ends that both wait for the other to read would wait for ever.
+    config.limits.soft_queue = UNLIMITED;
+    config.limits.hard_queue = UNLIMITED;
+    config.timeouts.ping_interval = None;
+    config.timeouts.unfinished_message = None;
+    config.timeouts.write_stall = None;
+    config
+}
+
+fn ending(error: &ConnectError) -> Ending {
+    match error {
+        ConnectError::Tcp(_) | ConnectError::Resolve(_) | ConnectError::Timeout(ConnectStage::Tcp) => {
+            Ending::NoConnection {
+                reason: with_sources(error),
+            }
+        }
+        ConnectError::Timeout(_) => Ending::HandshakeTimeout,
+        ConnectError::Refused(refused) => {
+            let status = refused.status;
+            let body = String::from_utf8_lossy(&refused.body);
+            let first_line = body.lines().next().unwrap_or_default();
+            let first_line: String = first_line
+                .chars()
+                .take(SHOWN_BODY)
+                .flat_map(char::escape_debug)
+                .collect();
+            let phrase = status.canonical_reason().unwrap_or("no reason phrase");
+            let reason = if first_line.is_empty() {
+                phrase.to_owned()
+            } else {
+                format!("{phrase} ({first_line})")
+            };
+            Ending::Refused {
+                status: Some(status.as_u16()),
+                reason,
+            }
+        }
+        error => Ending::Refused {
+            status: None,
+            reason: with_sources(error),
+        },
+    }
+}
