@@ -159,8 +159,12 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
         self.poll_until(cx, |_| false)
     }
 
-    /// Writes as much as the stream takes, and waits until the queue is not above its soft limit.
+    /// Waits until the queue is not above its soft limit, writing as much as the stream takes. Writes nothing if it is
+    /// not.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        if !self.send.above_soft_limit() {
+            return Poll::Ready(self.check());
+        }
         self.poll_until(cx, |send| !send.above_soft_limit())
     }
 

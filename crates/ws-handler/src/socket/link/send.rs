@@ -112,10 +112,7 @@ impl<IO: AsyncWrite + Unpin> Future for SendData<'_, IO> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.begun {
-            this.link.check()?;
-            if this.link.send.above_soft_limit() {
-                ready!(this.link.poll_room(cx))?;
-            }
+            ready!(this.link.poll_room(cx))?;
             if this.begin()? {
                 return Poll::Ready(Ok(()));
             }

@@ -24,7 +24,7 @@ pub enum Wake {
     Data,
     /// [`Signal::MAIL`] was raised.
     Mail,
-    /// [`Signal::STOP`] was raised: a Close frame with 1001 is queued. Go on until `Finished` or `Lost`.
+    /// [`Signal::STOP`] was raised: a Close frame with 1001 (or 1012) is queued. Go on until `Finished` or `Lost`.
     Stop,
     /// The peer broke a rule that only time shows; its Close frame is queued. Go on until `Finished` or `Lost`.
     Failed(ProtocolError),
@@ -128,10 +128,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             self.give_up(Lost::Dropped);
             return None;
         }
-        if self.signal.take(Signal::STOP) != 0 && self.is_open() {
-            // RFC 6455 §7.4.1: 1001 "indicates that an endpoint is "going away", such as a server going down". It
-            // may be sent, so it is not refused.
-            let _ = self.close(CloseCode::GOING_AWAY, "");
+        let stop = self.signal.take(Signal::STOP | Signal::RESTART);
+        if stop & Signal::STOP != 0 && self.is_open() {
+            // RFC 6455 §7.4.1: 1001 "indicates that an endpoint is "going away", such as a server going down".
+            let restarts = stop & Signal::RESTART != 0;
+            let code = if restarts {
+                CloseCode::SERVICE_RESTART
+            } else {
+                CloseCode::GOING_AWAY
+            };
+            // Both may be sent, so it is not refused.
+            let _ = self.close(code, "");
             return Some(Wake::Stop);
         }
         (self.signal.take(Signal::MAIL) != 0).then_some(Wake::Mail)
