@@ -90,7 +90,13 @@ const STEPS: [Step; 13] = [
         tools: &[],
         action: Action::Cargo {
             variables: &[("RUSTDOCFLAGS", "-Dwarnings")],
-            commands: &[&["doc", "--workspace", "--no-deps", "--all-features"]],
+            commands: &[&[
+                "doc",
+                "--keep-going",
+                "--workspace",
+                "--no-deps",
+                "--all-features",
+            ]],
         },
     },
     Step {
@@ -98,14 +104,20 @@ const STEPS: [Step; 13] = [
         shows: "unit and integration tests, all features, the checks' own included",
         need: Need::Required,
         tools: &[],
-        action: cargo(&[&["test", "--workspace", "--all-targets", "--all-features"]]),
+        action: cargo(&[&[
+            "test",
+            "--no-fail-fast",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+        ]]),
     },
     Step {
         name: "doctest",
         shows: "examples in the documentation, all features",
         need: Need::Required,
         tools: &[],
-        action: cargo(&[&["test", "--workspace", "--doc", "--all-features"]]),
+        action: cargo(&[&["test", "--no-fail-fast", "--workspace", "--doc", "--all-features"]]),
     },
     Step {
         name: "test-default",

@@ -53,7 +53,9 @@ impl Server {
         command.args(["server", "--port", "0"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err);
         let mut running = Running::start("ws-testkit server", &mut command)?;
-        let line = running.first_line(out, START_LIMIT)?;
+        let line = running
+            .first_line(out, START_LIMIT)
+            .map_err(|reason| format!("{reason} (see {})", log.display()))?;
         let url = address_in(&line).ok_or_else(|| format!("unexpected first line of the server: {line}"))?;
         Ok(Self { running, url, log })
     }

@@ -65,7 +65,7 @@ impl Run {
     /// The heading of its column.
     pub(crate) fn title(&self) -> String {
         match self.role {
-            Role::Server(protocol) => format!("server ({protocol})"),
+            Role::Server(protocol) => format!("server ({})", short(protocol)),
             Role::Client => "client".to_owned(),
         }
     }
@@ -81,12 +81,17 @@ impl Run {
     }
 }
 
+/// The name of a protocol without its registry's prefix.
+fn short(protocol: &str) -> &str {
+    protocol.strip_prefix("org.ietf.websocket.").unwrap_or(protocol)
+}
+
 impl Kosoku {
     /// Runs all cases of a run against `program` and reads the report.
     pub(crate) fn report_of(&self, run: &Run, program: &Path) -> Result<Report, String> {
         let (name, reports) = match run.role {
             Role::Server(protocol) => (
-                format!("server-{protocol}"),
+                format!("server-{}", short(protocol)),
                 self.of_server(run, protocol, program)?,
             ),
             Role::Client => ("client".to_owned(), self.of_client(run, program)?),
@@ -99,7 +104,7 @@ impl Kosoku {
 
     /// kosoku as client. Its exit code says only whether a case failed, which the report says better.
     fn of_server(&self, run: &Run, protocol: &str, program: &Path) -> Result<PathBuf, String> {
-        let name = format!("server-{protocol}");
+        let name = format!("server-{}", short(protocol));
         let reports = self.output.join(&name);
         let server = Server::start(program, &["--default-protocol", protocol], &self.output, &name)?;
         let mut kosoku = self.command("fuzzingclient", run, &reports);
