@@ -19,7 +19,7 @@ use ws_proto::{Config, Delivery, UNLIMITED};
 use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
 
 use crate::docroot::Docroot;
-use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Observed, Silent};
+use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Group, Observed, Silent};
 use crate::every_path::EveryPath;
 use crate::observation::{Observation, Observer};
 use crate::protocol::Protocol;
@@ -217,6 +217,7 @@ struct Choice {
     default_protocol: Protocol,
     observer: Option<Observer>,
     connections: AtomicU64,
+    group: Arc<Group>,
     config: Arc<Config>,
     /// For `test-echo`, which assembles nothing: no limit for what it never holds.
     echo_config: Arc<Config>,
@@ -231,6 +232,7 @@ impl Choice {
             default_protocol,
             observer,
             connections: AtomicU64::new(0),
+            group: Group::new(config.limits.hard_queue),
             config: Arc::new(config),
             echo_config: Arc::new(echo_config),
         }
@@ -248,8 +250,8 @@ impl Choice {
             Protocol::Echo => self
                 .select(protocol, FrameEcho::new())
                 .config(Arc::clone(&self.echo_config)),
-            Protocol::Broadcast => self.select(protocol, Broadcast::new(false)),
-            Protocol::BroadcastPing => self.select(protocol, Broadcast::new(true)),
+            Protocol::Broadcast => self.select(protocol, Broadcast::new(&self.group, false)),
+            Protocol::BroadcastPing => self.select(protocol, Broadcast::new(&self.group, true)),
             Protocol::Assemble => self.select(protocol, AssembleEcho),
             Protocol::Fragment => self.select(protocol, FragmentEcho),
             Protocol::Silent => self.select(protocol, Silent),

@@ -1,12 +1,15 @@
 //! `test-echo-broadcast` and `echo-broadcast-ping`: every whole message goes to every connection of the two.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use ws_proto::{CloseReason, Message, PreparedMessage};
+use ws_proto::{CloseCode, CloseReason, Message, PreparedMessage};
 use ws_servlet::{Endpoint, EndpointError, Session, SessionHandle};
+
+use super::group::{Group, Ticket};
 
 /// The topic of the group, the same for both protocols.
 const TOPIC: &str = "test-echo-broadcast";
@@ -18,27 +21,43 @@ const PING_PAYLOAD: &[u8] = &[1, 2, 3];
 /// A member of the broadcast group.
 #[derive(Debug)]
 pub(crate) struct Broadcast {
+    ticket: Ticket,
     pings: bool,
     /// The task that pings, while there is one.
     pinging: Option<AbortHandle>,
 }
 
 impl Broadcast {
-    /// A member that is pinged every ten seconds if `pings`.
-    pub(crate) fn new(pings: bool) -> Self {
-        Self { pings, pinging: None }
+    /// A member of `group` that is pinged every ten seconds if `pings`.
+    pub(crate) fn new(group: &Arc<Group>, pings: bool) -> Self {
+        Self {
+            ticket: group.arrive(),
+            pings,
+            pinging: None,
+        }
     }
 
     /// The sender is a member too, so it gets its own message back. A member that does not keep up is closed with
     /// 1013 rather than made to miss a message.
-    fn publish(session: &Session, message: &PreparedMessage) {
-        session.hub().publish(TOPIC, message);
+    fn publish(&self, session: &Session, message: &PreparedMessage) {
+        self.ticket.group().publish(message, || {
+            session.hub().publish(TOPIC, message);
+        });
     }
 }
 
 impl Endpoint for Broadcast {
     async fn on_open(&mut self, session: &mut Session) -> Result<(), EndpointError> {
-        session.subscribe(TOPIC)?;
+        let missed = self.ticket.enter(|| session.subscribe(TOPIC))?;
+        if missed.too_much {
+            return Err(EndpointError::close(
+                CloseCode::TRY_AGAIN_LATER,
+                "too much was published meanwhile",
+            ));
+        }
+        for message in &missed.messages {
+            session.prepared(message).await?;
+        }
         if let Some(handle) = session.handle().filter(|_| self.pings) {
             self.pinging = Some(tokio::spawn(ping(handle)).abort_handle());
         }
@@ -46,12 +65,12 @@ impl Endpoint for Broadcast {
     }
 
     async fn on_text(&mut self, session: &mut Session, text: &str) -> Result<(), EndpointError> {
-        Self::publish(session, &PreparedMessage::text(text));
+        self.publish(session, &PreparedMessage::text(text));
         Ok(())
     }
 
     async fn on_binary(&mut self, session: &mut Session, payload: &[u8]) -> Result<(), EndpointError> {
-        Self::publish(session, &PreparedMessage::binary(payload));
+        self.publish(session, &PreparedMessage::binary(payload));
         Ok(())
     }
 

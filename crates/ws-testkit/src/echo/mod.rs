@@ -4,17 +4,21 @@
 
 // layer 1
 mod assemble;
-mod broadcast;
 mod fragment;
 mod frame;
+mod group;
 mod silent;
 
 // layer 2
+mod broadcast;
+
+// layer 3
 mod observed;
 
 pub(crate) use assemble::AssembleEcho;
 pub(crate) use broadcast::Broadcast;
 pub(crate) use fragment::FragmentEcho;
 pub(crate) use frame::FrameEcho;
+pub(crate) use group::Group;
 pub(crate) use observed::Observed;
 pub(crate) use silent::Silent;
