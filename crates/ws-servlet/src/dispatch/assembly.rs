@@ -6,12 +6,16 @@ use ws_proto::{FragmentEvent, MessageKind, ProtocolError};
 
 use crate::context::MessageLimits;
 
-/// The message that is coming in, as far as nobody has handled it. Holds memory only between its frames.
+/// The message that is coming in, as far as nobody has handled it. Holds memory only inside a message of several
+/// frames.
 #[derive(Default)]
-pub(super) struct Assembly {
-    bytes: Vec<u8>,
+pub(super) struct Assembly(Option<Box<Part>>);
+
+/// The frames so far.
+enum Part {
+    Bytes(Vec<u8>),
     /// A frame of this message was handled: the rest is the application's, too.
-    handled: bool,
+    Handled,
 }
 
 /// A message whose last frame has come.
@@ -24,8 +28,14 @@ pub(super) enum Whole<'a> {
 impl Assembly {
     /// The application has handled a frame of this message: nothing of it is kept.
     pub(super) fn skip(&mut self, fin: bool) {
-        self.bytes = Vec::new();
-        self.handled = !fin;
+        if fin {
+            self.0 = None;
+        } else {
+            match self.0.as_deref_mut() {
+                Some(part) => *part = Part::Handled,
+                None => self.0 = Some(Box::new(Part::Handled)),
+            }
+        }
     }
 
     /// Takes a frame that nobody has handled. With the last one the message is given out, straight from the frame if
@@ -35,20 +45,30 @@ impl Assembly {
         frame: &FragmentEvent<'a>,
         limits: MessageLimits,
     ) -> Result<Option<Whole<'a>>, ProtocolError> {
-        if self.handled {
-            self.handled = !frame.fin;
-            return Ok(None);
-        }
+        let kept = match self.0.as_deref() {
+            None => 0,
+            Some(Part::Bytes(bytes)) => bytes.len(),
+            Some(Part::Handled) => {
+                if frame.fin {
+                    self.0 = None;
+                }
+                return Ok(None);
+            }
+        };
         // Before a byte is kept.
-        if frame.payload.len() > limits.of(frame.kind).saturating_sub(self.bytes.len()) {
+        if frame.payload.len() > limits.of(frame.kind).saturating_sub(kept) {
             return Err(ProtocolError::MessageTooBig);
         }
         if frame.first && frame.fin {
             return whole(frame.kind, frame.payload).map(Some);
         }
-        self.bytes.extend_from_slice(frame.payload);
+        let part = self.0.get_or_insert_with(|| Box::new(Part::Bytes(Vec::new())));
+        let Part::Bytes(bytes) = &mut **part else {
+            return Ok(None);
+        };
+        bytes.extend_from_slice(frame.payload);
         if frame.fin {
-            whole(frame.kind, &self.bytes).map(Some)
+            whole(frame.kind, bytes).map(Some)
         } else {
             Ok(None)
         }
@@ -56,7 +76,7 @@ impl Assembly {
 
     /// Forgets the message that was given out.
     pub(super) fn clear(&mut self) {
-        self.bytes = Vec::new();
+        self.0 = None;
     }
 }
 
@@ -107,7 +127,7 @@ mod tests {
             Ok(Some(Whole::Text("aé")))
         );
         assembly.clear();
-        assert_eq!(assembly.bytes.capacity(), 0);
+        assert!(assembly.0.is_none());
     }
 
     #[test]
@@ -144,7 +164,7 @@ mod tests {
             Ok(None)
         );
         assembly.skip(false);
-        assert_eq!(assembly.bytes.capacity(), 0);
+        assert!(matches!(assembly.0.as_deref(), Some(Part::Handled)));
         assert_eq!(
             assembly.add(&frame(binary, false, false, b"1234567"), LIMITS),
             Ok(None),
@@ -155,5 +175,6 @@ mod tests {
             assembly.add(&frame(binary, true, true, b"y"), LIMITS),
             Ok(Some(Whole::Binary(b"y")))
         );
+        assert!(assembly.0.is_none());
     }
 }

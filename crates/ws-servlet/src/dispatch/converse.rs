@@ -1,145 +1,186 @@
 //! The loop of a connection: read a batch, call back for each event, write once, wait.
+//!
+//! The size of these futures is memory of every open connection. Two habits keep it down: an `async` block that uses
+//! its captures in place, where an `async fn` would keep its arguments twice; and nothing but the arguments alive
+//! across more than one `await` of a function, since only what lives across one shares its place with others.
+#![expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 
 use ws_handler::{ReadBuffer, Wake};
-use ws_proto::{CloseEvent, Delivery, Event, FragmentEvent, MessageKind, Opcode, ProtocolError, ReceivePath};
+use ws_proto::{CloseEvent, Event, FragmentEvent, MessageKind, Opcode, ProtocolError, ReceivePath};
 
 use super::End;
-use super::assembly::{Assembly, Whole};
-use crate::context::MessageLimits;
+use super::assembly::Whole;
+use super::stage::Actors;
 use crate::endpoint::{Endpoint, Frame, Handled};
-use crate::error::EndpointError;
-use crate::session::Session;
 
 /// Calls back until the connection ends or fails.
 ///
-/// Events borrow from `receive` and `buffer` while a callback sends through `session`: four separate places. Each
+/// Events borrow from `receive` and `buffer` while a callback sends through the session: four separate places. Each
 /// event is matched where it is made; taking it out with `?` first would copy it through memory.
-pub(super) async fn converse<E: Endpoint>(
-    endpoint: &mut E,
-    session: &mut Session,
-    receive: &mut ReceivePath,
-    buffer: &mut ReadBuffer,
-    delivery: Delivery,
-    limits: MessageLimits,
-) -> End {
-    let mut assembly = Assembly::default();
-    let frames = delivery == Delivery::Fragment;
-    if let Err(error) = endpoint.on_open(session).await {
-        if is_failure(session, &error) {
-            return End::Failed(error);
-        }
-    }
-    loop {
-        loop {
-            match buffer.next_event(receive) {
-                Ok(Some(Event::Text(text))) => {
-                    session.link.handle_data();
-                    if text.len() > limits.max_text {
-                        return End::Broken(ProtocolError::MessageTooBig);
-                    }
-                    if let Err(error) = endpoint.on_text(session, text).await {
-                        if is_failure(session, &error) {
-                            return End::Failed(error);
-                        }
-                    }
-                }
-                Ok(Some(Event::Binary(payload))) => {
-                    session.link.handle_data();
-                    if payload.len() > limits.max_binary {
-                        return End::Broken(ProtocolError::MessageTooBig);
-                    }
-                    if let Err(error) = endpoint.on_binary(session, payload).await {
-                        if is_failure(session, &error) {
-                            return End::Failed(error);
-                        }
-                    }
-                }
-                Ok(Some(Event::Fragment(fragment))) => {
-                    session.link.handle_data();
-                    match endpoint.on_frame(session, data_frame(&fragment)).await {
-                        Ok(Handled::Yes) => {
-                            assembly.skip(fragment.fin);
-                            continue;
-                        }
-                        Ok(Handled::No) => {}
-                        Err(error) if is_failure(session, &error) => return End::Failed(error),
-                        Err(_) => continue,
-                    }
-                    let result = match assembly.add(&fragment, limits) {
-                        Ok(None) => continue,
-                        Ok(Some(Whole::Text(text))) => endpoint.on_text(session, text).await,
-                        Ok(Some(Whole::Binary(payload))) => endpoint.on_binary(session, payload).await,
-                        Err(error) => return End::Broken(error),
-                    };
-                    assembly.clear();
-                    if let Err(error) = result {
-                        if is_failure(session, &error) {
-                            return End::Failed(error);
-                        }
-                    }
-                }
-                Ok(Some(Event::Ping(payload))) => {
-                    let handled = match on_control(endpoint, session, frames, Opcode::Ping, payload).await {
-                        Ok(Handled::No) => endpoint.on_ping(session, payload).await,
-                        other => other,
-                    };
-                    let within_budget = match handled {
-                        Ok(Handled::Yes) => session.link.handle_ping_unanswered(payload),
-                        Ok(Handled::No) => session.link.handle_ping(payload),
-                        Err(error) if is_failure(session, &error) => return End::Failed(error),
-                        Err(_) => Ok(()),
-                    };
-                    if let Err(error) = within_budget {
-                        return End::Broken(error);
-                    }
-                }
-                Ok(Some(Event::Pong(payload))) => {
-                    session.link.handle_pong(payload);
-                    let handled = match on_control(endpoint, session, frames, Opcode::Pong, payload).await {
-                        Ok(Handled::No) => endpoint.on_pong(session, payload).await,
-                        other => other,
-                    };
-                    if let Err(error) = handled {
-                        if is_failure(session, &error) {
-                            return End::Failed(error);
-                        }
-                    }
-                }
-                Ok(Some(Event::Close(close))) => {
-                    let handled = if frames {
-                        let payload = close_payload(close);
-                        endpoint
-                            .on_frame(session, Frame::new(Opcode::Close, true, &payload))
-                            .await
-                    } else {
-                        Ok(Handled::No)
-                    };
-                    // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response", whatever the callback did.
-                    session.link.handle_close(close);
-                    return match handled {
-                        Err(error) if is_failure(session, &error) => End::Failed(error),
-                        _ => End::Closed,
-                    };
-                }
-                Ok(None) => break,
-                Err(error) => return End::Broken(error),
+pub(super) fn converse<'a, E: Endpoint>(
+    actors: &'a mut Actors<E>,
+    receive: &'a mut ReceivePath,
+    buffer: &'a mut ReadBuffer,
+) -> impl Future<Output = End> + Send + use<'a, E> {
+    async move {
+        if let Err(error) = actors.endpoint.on_open(&mut actors.session).await {
+            if let Some(end) = actors.failure(error) {
+                return end;
             }
         }
-        match poll_fn(|cx| session.poll_wake(cx, receive, buffer)).await {
-            Wake::Failed(error) => return End::Stalled(error),
-            Wake::Finished => return End::Closed,
-            Wake::Lost(error) => return End::Lost(error),
-            // Data to be looked at; or 1001 is queued, and the peer's answer will come as an event.
-            _ => {}
+        loop {
+            loop {
+                match buffer.next_event(receive) {
+                    Ok(Some(Event::Text(text))) => {
+                        actors.session.link.handle_data();
+                        if text.len() > actors.limits.max_text {
+                            return End::Broken(ProtocolError::MessageTooBig);
+                        }
+                        if let Err(error) = actors.endpoint.on_text(&mut actors.session, text).await {
+                            if let Some(end) = actors.failure(error) {
+                                return end;
+                            }
+                        }
+                    }
+                    Ok(Some(Event::Binary(payload))) => {
+                        actors.session.link.handle_data();
+                        if payload.len() > actors.limits.max_binary {
+                            return End::Broken(ProtocolError::MessageTooBig);
+                        }
+                        if let Err(error) = actors.endpoint.on_binary(&mut actors.session, payload).await {
+                            if let Some(end) = actors.failure(error) {
+                                return end;
+                            }
+                        }
+                    }
+                    Ok(Some(Event::Fragment(fragment))) => {
+                        if let Some(end) = on_fragment(actors, fragment).await {
+                            return end;
+                        }
+                    }
+                    Ok(Some(Event::Ping(payload))) => {
+                        if let Some(end) = on_ping(actors, payload).await {
+                            return end;
+                        }
+                    }
+                    Ok(Some(Event::Pong(payload))) => {
+                        if let Some(end) = on_pong(actors, payload).await {
+                            return end;
+                        }
+                    }
+                    Ok(Some(Event::Close(close))) => return on_close_frame(actors, close).await,
+                    Ok(None) => break,
+                    Err(error) => return End::Broken(error),
+                }
+            }
+            match poll_fn(|cx| actors.session.poll_wake(cx, receive, buffer)).await {
+                Wake::Failed(error) => return End::Stalled(error),
+                Wake::Finished => return End::Closed,
+                Wake::Lost(error) => return End::Lost(error),
+                // Data to be looked at; or 1001 is queued, and the peer's answer will come as an event.
+                _ => {}
+            }
         }
     }
 }
 
-/// A callback that failed only because its connection is closing has not failed.
-fn is_failure(session: &Session, error: &EndpointError) -> bool {
-    session.is_open() || !error.is_closed()
+/// Shows a data frame to the endpoint, and puts it together with the others of its message if it wants none.
+fn on_fragment<'a, E: Endpoint>(
+    actors: &'a mut Actors<E>,
+    fragment: FragmentEvent<'a>,
+) -> impl Future<Output = Option<End>> + Send + use<'a, E> {
+    async move {
+        actors.session.link.handle_data();
+        match actors
+            .endpoint
+            .on_frame(&mut actors.session, data_frame(&fragment))
+            .await
+        {
+            Ok(Handled::Yes) => {
+                actors.assembly.skip(fragment.fin);
+                return None;
+            }
+            Ok(Handled::No) => {}
+            Err(error) => return actors.failure(error),
+        }
+        let result = match actors.assembly.add(&fragment, actors.limits) {
+            Ok(None) => return None,
+            Ok(Some(Whole::Text(text))) => actors.endpoint.on_text(&mut actors.session, text).await,
+            Ok(Some(Whole::Binary(payload))) => actors.endpoint.on_binary(&mut actors.session, payload).await,
+            Err(error) => return Some(End::Broken(error)),
+        };
+        actors.assembly.clear();
+        result.err().and_then(|error| actors.failure(error))
+    }
+}
+
+/// Answers a ping, unless the endpoint does.
+fn on_ping<'a, E: Endpoint>(
+    actors: &'a mut Actors<E>,
+    payload: &'a [u8],
+) -> impl Future<Output = Option<End>> + Send + use<'a, E> {
+    async move {
+        let mut handled = Handled::No;
+        if actors.frames {
+            let frame = Frame::new(Opcode::Ping, true, payload);
+            match actors.endpoint.on_frame(&mut actors.session, frame).await {
+                Ok(answer) => handled = answer,
+                Err(error) => return actors.failure(error),
+            }
+        }
+        if handled == Handled::No {
+            match actors.endpoint.on_ping(&mut actors.session, payload).await {
+                Ok(answer) => handled = answer,
+                Err(error) => return actors.failure(error),
+            }
+        }
+        let within_budget = match handled {
+            Handled::Yes => actors.session.link.handle_ping_unanswered(payload),
+            Handled::No => actors.session.link.handle_ping(payload),
+        };
+        within_budget.err().map(End::Broken)
+    }
+}
+
+fn on_pong<'a, E: Endpoint>(
+    actors: &'a mut Actors<E>,
+    payload: &'a [u8],
+) -> impl Future<Output = Option<End>> + Send + use<'a, E> {
+    async move {
+        actors.session.link.handle_pong(payload);
+        if actors.frames {
+            let frame = Frame::new(Opcode::Pong, true, payload);
+            match actors.endpoint.on_frame(&mut actors.session, frame).await {
+                Ok(Handled::Yes) => return None,
+                Ok(Handled::No) => {}
+                Err(error) => return actors.failure(error),
+            }
+        }
+        let result = actors.endpoint.on_pong(&mut actors.session, payload).await;
+        result.err().and_then(|error| actors.failure(error))
+    }
+}
+
+/// Shows a Close frame to an endpoint that takes frames, and answers it.
+fn on_close_frame<'a, E: Endpoint>(
+    actors: &'a mut Actors<E>,
+    close: Option<CloseEvent<'a>>,
+) -> impl Future<Output = End> + Send + use<'a, E> {
+    async move {
+        let mut end = None;
+        if actors.frames {
+            let payload = close_payload(close);
+            let frame = Frame::new(Opcode::Close, true, &payload);
+            if let Err(error) = actors.endpoint.on_frame(&mut actors.session, frame).await {
+                end = actors.failure(error);
+            }
+        }
+        // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response", whatever the callback did.
+        actors.session.link.handle_close(close);
+        end.unwrap_or(End::Closed)
+    }
 }
 
 fn data_frame<'a>(fragment: &FragmentEvent<'a>) -> Frame<'a> {
@@ -149,23 +190,6 @@ fn data_frame<'a>(fragment: &FragmentEvent<'a>) -> Frame<'a> {
         (true, MessageKind::Binary) => Opcode::Binary,
     };
     Frame::new(opcode, fragment.fin, fragment.payload)
-}
-
-/// Shows a ping or pong to an endpoint that takes frames.
-async fn on_control<E: Endpoint>(
-    endpoint: &mut E,
-    session: &mut Session,
-    frames: bool,
-    opcode: Opcode,
-    payload: &[u8],
-) -> Result<Handled, EndpointError> {
-    if frames {
-        endpoint
-            .on_frame(session, Frame::new(opcode, true, payload))
-            .await
-    } else {
-        Ok(Handled::No)
-    }
 }
 
 /// The payload of a Close frame as it was on the wire (RFC 6455 §5.5.1).

@@ -11,6 +11,7 @@ mod stage;
 
 mod converse;
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -20,7 +21,7 @@ use ws_proto::{CloseCode, Delivery, ProtocolError, ReceivePath};
 
 use self::caught::Caught;
 use self::converse::converse;
-use self::stage::{Stage, abnormal};
+use self::stage::{Actors, Stage, abnormal};
 use crate::context::MessageLimits;
 use crate::endpoint::{Endpoint, SessionError};
 use crate::error::EndpointError;
@@ -36,14 +37,12 @@ pub(crate) struct Start {
     pub(crate) registration: Registration,
 }
 
-/// Everything of a connection, in one place from its first poll to its last: locals that are only borrowed take no
-/// second place in the future.
+/// Everything of a connection, in one place from its first poll to its last: what is only borrowed takes no second
+/// place in the future.
 struct Connection<E: Endpoint> {
     stage: Stage<E>,
     receive: ReceivePath,
     buffer: ReadBuffer,
-    delivery: Delivery,
-    limits: MessageLimits,
     /// Freed last: the factory counts the connection until all callbacks are through.
     _registration: Registration,
 }
@@ -62,7 +61,7 @@ enum End {
     Failed(EndpointError),
 }
 
-/// The future of a connection: its only allocation.
+/// The future of a connection: one allocation, and another one at its end.
 pub(crate) fn start<E: Endpoint>(endpoint: E, start: Start) -> ConnectionFuture {
     let Start {
         session,
@@ -72,13 +71,11 @@ pub(crate) fn start<E: Endpoint>(endpoint: E, start: Start) -> ConnectionFuture 
         limits,
         registration,
     } = start;
-    let stage = Stage::new(endpoint, session);
+    let stage = Stage::new(Actors::new(endpoint, session, delivery, limits));
     let mut connection = Connection {
         stage,
         receive,
         buffer,
-        delivery,
-        limits,
         _registration: registration,
     };
     Box::pin(async move {
@@ -86,44 +83,56 @@ pub(crate) fn start<E: Endpoint>(endpoint: E, start: Start) -> ConnectionFuture 
             stage,
             receive,
             buffer,
-            delivery,
-            limits,
             ..
         } = &mut connection;
-        let Some((endpoint, session, phase)) = stage.begin() else {
-            return;
-        };
+        let Some(actors) = stage.begin() else { return };
         let end = {
-            let mut conversation = pin!(converse(endpoint, session, receive, buffer, *delivery, *limits));
+            let mut conversation = pin!(converse(actors, receive, buffer));
             Caught(conversation.as_mut()).await
         };
-        let error = match end {
-            Ok(end) => settle(session, end),
-            Err(panic) => {
-                fail(session, CloseCode::INTERNAL_ERROR, "");
-                Some(SessionError::from_panic(&*panic))
-            }
-        };
-        if error.is_some() {
-            // RFC 6455 §7.1.7: after failing a connection "an endpoint MUST NOT continue to attempt to process data".
-            receive.stop();
-        }
-        // Nobody finds the session and nothing is published to it from here on.
-        session.leave();
-        push_out(session).await;
-        if let Some(error) = &error {
-            report(session, error);
-            let mut call = pin!(endpoint.on_error(session, error));
-            log_panic(Caught(call.as_mut()).await);
-        }
-        let reason = session.link.close_reason().cloned().unwrap_or_else(abnormal);
-        phase.close();
-        {
-            let mut call = pin!(endpoint.on_close(session, &reason));
-            log_panic(Caught(call.as_mut()).await);
-        }
-        session.link.finish(receive, buffer).await;
+        // In a box, so that an open connection keeps no place for it.
+        Box::pin(part(actors, receive, buffer, end)).await;
     })
+}
+
+/// The last callbacks, and the end of the stream.
+async fn part<E: Endpoint>(
+    actors: &mut Actors<E>,
+    receive: &mut ReceivePath,
+    buffer: &mut ReadBuffer,
+    end: Result<End, Box<dyn Any + Send>>,
+) {
+    let error = match end {
+        Ok(end) => settle(&mut actors.session, end),
+        Err(panic) => {
+            fail(&mut actors.session, CloseCode::INTERNAL_ERROR, "");
+            Some(SessionError::from_panic(&*panic))
+        }
+    };
+    if error.is_some() {
+        // RFC 6455 §7.1.7: after failing a connection "an endpoint MUST NOT continue to attempt to process data".
+        receive.stop();
+    }
+    // Nobody finds the session and nothing is published to it from here on.
+    actors.session.leave();
+    push_out(&mut actors.session).await;
+    if let Some(error) = &error {
+        report(&actors.session, error);
+        let mut call = pin!(actors.endpoint.on_error(&mut actors.session, error));
+        log_panic(Caught(call.as_mut()).await);
+    }
+    let reason = actors
+        .session
+        .link
+        .close_reason()
+        .cloned()
+        .unwrap_or_else(abnormal);
+    actors.close();
+    {
+        let mut call = pin!(actors.endpoint.on_close(&mut actors.session, &reason));
+        log_panic(Caught(call.as_mut()).await);
+    }
+    actors.session.link.finish(receive, buffer).await;
 }
 
 /// The one place where the end of the callbacks becomes a close code.
@@ -171,8 +180,74 @@ fn report(session: &Session, error: &SessionError) {
     }
 }
 
-fn log_panic(caught: Result<(), Box<dyn std::any::Any + Send>>) {
+fn log_panic(caught: Result<(), Box<dyn Any + Send>>) {
     if let Err(panic) = caught {
         tracing::error!("last {}", SessionError::from_panic(&*panic));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ws_handler::{Io, Link, WebSocketFactory};
+    use ws_proto::{Config, Role, SendPath};
+
+    use super::*;
+    use crate::context::RouteContext;
+    use crate::hub::Hub;
+    use crate::pattern::PathPattern;
+    use crate::registry::Sessions;
+    use crate::session::{Head, Parts};
+
+    /// What a connection of an endpoint without state may take, its session, receive path and timers included.
+    /// Each byte here is a byte per open connection: raise it knowingly.
+    const CONNECTION: usize = 960;
+
+    struct Echo;
+
+    impl Endpoint for Echo {
+        async fn on_text(&mut self, session: &mut Session, text: &str) -> Result<(), EndpointError> {
+            Ok(session.text(text).await?)
+        }
+
+        async fn on_binary(&mut self, session: &mut Session, payload: &[u8]) -> Result<(), EndpointError> {
+            Ok(session.binary(payload).await?)
+        }
+    }
+
+    #[test]
+    fn a_connection_is_small() {
+        let config = Arc::new(Config::server());
+        let registration = WebSocketFactory::default().register().unwrap();
+        let signal = Arc::clone(registration.signal());
+        let (near, _far) = tokio::io::duplex(1);
+        let parts = Parts {
+            link: Link::new(Io::boxed(near), SendPath::server(Arc::clone(&config)), signal),
+            route: Arc::new(RouteContext {
+                pattern: PathPattern::parse("/").unwrap(),
+                sessions: Sessions::new(Hub::new()),
+                open: 0.into(),
+            }),
+            head: Head::new(b"GET / HTTP/1.1\r\n\r\n"),
+            subprotocol: None,
+            remote: None,
+            attributes: http::Extensions::new(),
+        };
+        let start = Start {
+            session: Session::open(parts, Arc::clone(&config)),
+            receive: ReceivePath::new(Role::Server, Arc::clone(&config)),
+            buffer: ReadBuffer::new(),
+            delivery: Delivery::Message,
+            limits: MessageLimits::of_config(&config),
+            registration,
+        };
+        let kept = size_of::<Connection<Echo>>();
+        let future = super::start(Echo, start);
+        let size = size_of_val(&*future);
+        assert!(
+            size <= CONNECTION,
+            "{size} bytes, of which {kept} are kept and the rest is for callbacks"
+        );
     }
 }

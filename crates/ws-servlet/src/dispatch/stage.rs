@@ -8,9 +8,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use ws_proto::{CloseCode, CloseReason, Initiator, Utf8Bytes};
+use ws_proto::{CloseCode, CloseReason, Delivery, Initiator, Utf8Bytes};
 
+use super::End;
+use super::assembly::Assembly;
+use crate::context::MessageLimits;
 use crate::endpoint::Endpoint;
+use crate::error::EndpointError;
 use crate::session::Session;
 
 /// How long an `on_close` that waits may go on after its connection was dropped.
@@ -18,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How far the callbacks of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+enum Phase {
     /// `on_open` has not been called.
     New,
     /// `on_open` was begun.
@@ -27,41 +31,72 @@ pub(super) enum Phase {
     Closed,
 }
 
-impl Phase {
-    pub(super) fn close(&mut self) {
-        *self = Self::Closed;
-    }
-}
-
-/// An endpoint on its session.
-pub(super) struct Stage<E: Endpoint> {
-    /// Taken only by `drop`.
-    actors: Option<(E, Session)>,
+/// An endpoint on its session, and what belongs to their conversation.
+pub(super) struct Actors<E> {
+    pub(super) endpoint: E,
+    pub(super) session: Session,
+    pub(super) assembly: Assembly,
+    pub(super) limits: MessageLimits,
+    /// The endpoint takes frames.
+    pub(super) frames: bool,
     phase: Phase,
 }
 
-impl<E: Endpoint> Stage<E> {
-    pub(super) fn new(endpoint: E, session: Session) -> Self {
+impl<E> Actors<E> {
+    pub(super) fn new(endpoint: E, session: Session, delivery: Delivery, limits: MessageLimits) -> Self {
+        let frames = delivery == Delivery::Fragment;
         Self {
-            actors: Some((endpoint, session)),
+            endpoint,
+            session,
+            assembly: Assembly::default(),
+            limits,
+            frames,
             phase: Phase::New,
         }
     }
 
-    /// Lends both for the life of the connection. From here on the endpoint is owed an `on_close`.
-    pub(super) fn begin(&mut self) -> Option<(&mut E, &mut Session, &mut Phase)> {
-        let (endpoint, session) = self.actors.as_mut()?;
-        self.phase = Phase::Open;
-        Some((endpoint, session, &mut self.phase))
+    /// What an error of a callback leads to. One that failed only because its connection is closing has not failed.
+    pub(super) fn failure(&self, error: EndpointError) -> Option<End> {
+        (self.session.is_open() || !error.is_closed()).then_some(End::Failed(error))
+    }
+
+    /// Notes that `on_close` is called now, and for the only time.
+    pub(super) fn close(&mut self) {
+        self.phase = Phase::Closed;
+    }
+}
+
+/// Actors who are not forgotten.
+pub(super) struct Stage<E: Endpoint> {
+    /// Taken only by `drop`.
+    actors: Option<Actors<E>>,
+}
+
+impl<E: Endpoint> Stage<E> {
+    pub(super) fn new(actors: Actors<E>) -> Self {
+        Self { actors: Some(actors) }
+    }
+
+    /// Lends them for the life of the connection. From here on the endpoint is owed an `on_close`.
+    pub(super) fn begin(&mut self) -> Option<&mut Actors<E>> {
+        let actors = self.actors.as_mut()?;
+        actors.phase = Phase::Open;
+        Some(actors)
     }
 }
 
 impl<E: Endpoint> Drop for Stage<E> {
     fn drop(&mut self) {
-        let Some((mut endpoint, mut session)) = self.actors.take() else {
+        let Some(Actors {
+            mut endpoint,
+            mut session,
+            phase,
+            ..
+        }) = self.actors.take()
+        else {
             return;
         };
-        if self.phase != Phase::Open {
+        if phase != Phase::Open {
             return;
         }
         session.leave();
