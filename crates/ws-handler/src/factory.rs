@@ -92,7 +92,7 @@ impl WebSocketFactory {
             .ok_or(HandshakeError::TooManyConnections)?;
         let signal = Arc::new(Signal::new());
         // If the factory is stopped right here, this raises the signal at once: nobody slips through.
-        seat.set_signal(Arc::clone(&signal));
+        seat.set_signal(&signal);
         Ok(Registration { seat, signal })
     }
 

@@ -211,11 +211,11 @@ impl Seat {
     }
 
     /// Names the signal to raise when all are told something. What was told already is raised at once.
-    pub(crate) fn set_signal(&self, signal: Arc<Signal>) {
+    pub(crate) fn set_signal(&self, signal: &Arc<Signal>) {
         let mut table = self.roster.table();
         let told = table.told;
         if let Some(entry) = table.holder(self.number) {
-            entry.signal = Some(Arc::clone(&signal));
+            entry.signal = Some(Arc::clone(signal));
         }
         drop(table);
         if told != 0 {

@@ -117,7 +117,7 @@ impl Entrance {
             registration,
             run,
         } = upgrade;
-        seat.set_signal(Arc::clone(registration.signal()));
+        seat.set_signal(registration.signal());
         let number = seat.number();
         let registered = registration.place();
         let negotiated = accepted.negotiated;

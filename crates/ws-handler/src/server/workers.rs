@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -40,24 +42,34 @@ pub(crate) fn listen(addresses: &[SocketAddr], workers: usize) -> io::Result<Vec
 
 #[cfg(unix)]
 fn listen_on(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    let first = bind(address)?;
-    let address = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..workers {
-        listeners.push(bind(address)?);
+    if address.port() != 0 {
+        // SO_REUSEPORT would let another program of the same user share its port with us, and nobody would notice.
+        drop(bind(address, false)?);
     }
-    Ok(listeners)
+    let first = bind(address, true)?;
+    let address = first
+        .local_addr()?
+        .as_socket()
+        .ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        sockets.push(bind(address, true)?);
+    }
+    sockets.into_iter().map(listen_with).collect()
 }
 
 #[cfg(unix)]
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-
+fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
+    socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(unix)]
+fn listen_with(socket: Socket) -> io::Result<std::net::TcpListener> {
+    socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -42,8 +42,7 @@ impl<H: Service> Service for Both<H> {
     }
 }
 
-/// A server whose plain HTTP answers with the number of the request and its body; `/panic` panics, `/slow` takes a
-/// minute.
+/// A server whose plain HTTP answers with the number of the request and its body; `/panic` panics, `/slow` takes 50 s.
 fn serve() -> (Running, Recorder, Arc<AtomicUsize>) {
     let plain = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&plain);
@@ -53,7 +52,7 @@ fn serve() -> (Running, Recorder, Arc<AtomicUsize>) {
             assert_ne!(request.uri().path(), "/panic", "as asked");
             assert!(request.extensions().get::<PeerInfo>().is_some());
             if request.uri().path() == "/slow" {
-                sleep(Duration::from_secs(60)).await;
+                sleep(Duration::from_secs(50)).await;
             }
             let body = request.into_body().collect().await.unwrap().to_bytes();
             let text = format!("{number}:{}", String::from_utf8_lossy(&body));
@@ -80,6 +79,15 @@ async fn plain_requests_are_served_one_after_another_on_one_connection() {
     assert_eq!(read_response(&mut peer).await.1, "2:");
     assert_eq!(read_response(&mut peer).await.1, "3:");
     drop(peer);
+    all_gone(&server.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_its_side_after_the_request_gets_its_answer() {
+    let (server, ..) = serve();
+    let mut peer = server.network.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    peer.shutdown().await.unwrap();
+    assert!(read_all(&mut peer).await.ends_with("\r\n\r\n1:"));
     all_gone(&server.handle).await;
 }
 

@@ -1,4 +1,9 @@
 //! The server through its public API, in one program, so that the in-memory network is built once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong in a test ends it"
+)]
 
 mod harness;
 

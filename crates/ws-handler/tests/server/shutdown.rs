@@ -36,7 +36,9 @@ async fn close_handshake(peer: &mut tokio::io::DuplexStream) -> u16 {
     let mut frame = [0; 4];
     peer.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[..2], [0x88, 2], "a Close frame with nothing but a code");
-    peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]]).await.unwrap();
+    peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]])
+        .await
+        .unwrap();
     u16::from_be_bytes([frame[2], frame[3]])
 }
 
@@ -58,7 +60,10 @@ async fn a_server_stops_in_order() {
     // Accepted but not upgraded: told to come back later.
     let text = read_all(&mut waiting).await;
     assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
-    assert!(text.contains("Retry-After: ") && text.contains("Connection: close\r\n"), "{text}");
+    assert!(
+        text.contains("Retry-After: ") && text.contains("Connection: close\r\n"),
+        "{text}"
+    );
     drop(waiting);
     assert!(!server.network.is_open(), "the listener is closed");
     for peer in &mut open {
@@ -73,9 +78,17 @@ async fn a_server_stops_in_order() {
     let mut frame = [0; 4];
     silent.read_exact(&mut frame).await.unwrap();
     assert_eq!(read_all(&mut silent).await, "");
-    assert!((9..12).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(
+        (9..12).contains(&began.elapsed().as_secs()),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(counts(stop.await), (4, 0));
-    assert_eq!(counts(server.task.await.unwrap()), (4, 0), "serve returns the same");
+    assert_eq!(
+        counts(server.task.await.unwrap()),
+        (4, 0),
+        "serve returns the same"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,8 +123,15 @@ async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline
     let server = start(Server::new(), service);
     let mut peer = upgraded(&server).await;
     let began = Instant::now();
-    assert_eq!(counts(server.handle.shutdown(Duration::from_secs(5)).await), (0, 1));
-    assert!((5000..6000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(
+        counts(server.handle.shutdown(Duration::from_secs(5)).await),
+        (0, 1)
+    );
+    assert!(
+        (5000..6000).contains(&began.elapsed().as_millis()),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(read_all(&mut peer).await, "");
     assert_eq!(count.open_connections(), 0);
 }
@@ -127,7 +147,10 @@ async fn a_second_shutdown_with_less_time_counts() {
     assert_eq!(counts(at_once.await), (0, 1));
     assert_eq!(counts(patient.await), (0, 1));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert!(read_all(&mut silent).await.ends_with("\u{3}\u{fffd}"), "1001 was sent before");
+    assert!(
+        read_all(&mut silent).await.ends_with("\u{3}\u{fffd}"),
+        "1001 was sent before"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +164,10 @@ async fn a_shutdown_goes_on_though_nobody_waits_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_the_service_still_considers_gets_503() {
     let service = Recorder::new(|_| Outcome::Handover);
-    let server = start(Server::new(), WebSocketHandler::new(WebSocketFactory::default(), |_, _| async {}).next(service));
+    let server = start(
+        Server::new(),
+        WebSocketHandler::new(WebSocketFactory::default(), |_, _| async {}).next(service),
+    );
     let stop = server.handle.shutdown(Duration::from_secs(5));
     assert_eq!(counts(stop.await), (0, 0));
 }
@@ -149,7 +175,11 @@ async fn a_request_that_the_service_still_considers_gets_503() {
 #[tokio::test(start_paused = true)]
 async fn stopping_the_factory_closes_all_with_1001_and_refuses_new_ones() {
     let (server, factory) = serve();
-    let mut open = [upgraded(&server).await, upgraded(&server).await, upgraded(&server).await];
+    let mut open = [
+        upgraded(&server).await,
+        upgraded(&server).await,
+        upgraded(&server).await,
+    ];
     assert_eq!(factory.open_connections(), 3);
     let stop = factory.stop(Duration::from_secs(30));
     for peer in &mut open {
@@ -178,7 +208,9 @@ async fn a_stop_for_a_restart_says_1012() {
     assert_eq!(counts(stop.await), (1, 0));
     let (server, _) = serve();
     let mut peer = upgraded(&server).await;
-    let stop = server.handle.shutdown_with(CloseCode::SERVICE_RESTART, Duration::from_secs(30));
+    let stop = server
+        .handle
+        .shutdown_with(CloseCode::SERVICE_RESTART, Duration::from_secs(30));
     assert_eq!(close_handshake(&mut peer).await, 1012);
     drop(peer);
     assert_eq!(counts(stop.await), (1, 0));

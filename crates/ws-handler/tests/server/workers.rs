@@ -34,7 +34,12 @@ async fn connections_spread_over_the_workers_which_share_limit_and_shutdown() {
             })
         })
     });
-    let bound = Server::new().workers(2).connection_limit(64).bind("127.0.0.1:0").await.unwrap();
+    let bound = Server::new()
+        .workers(2)
+        .connection_limit(64)
+        .bind("127.0.0.1:0")
+        .await
+        .unwrap();
     let address = bound.local_addr().unwrap();
     assert_ne!(address.port(), 0);
     let handle = bound.handle();
@@ -51,10 +56,16 @@ async fn connections_spread_over_the_workers_which_share_limit_and_shutdown() {
     // The kernel chooses by address and port; all 64 on one side has a chance of 2^-63.
     let spread: Vec<_> = threads.lock().unwrap().keys().cloned().collect();
     assert_eq!(spread.len(), 2, "{spread:?}");
-    assert!(spread.iter().all(|name| name.starts_with("ws-worker-")), "{spread:?}");
+    assert!(
+        spread.iter().all(|name| name.starts_with("ws-worker-")),
+        "{spread:?}"
+    );
     for _ in 0..8 {
         let mut peer = TcpStream::connect(address).await.unwrap();
-        assert!(read_head(&mut peer).await.starts_with("HTTP/1.1 503 "), "the limit spans the workers");
+        assert!(
+            read_head(&mut peer).await.starts_with("HTTP/1.1 503 "),
+            "the limit spans the workers"
+        );
     }
 
     let stop = handle.shutdown(Duration::from_secs(30));
@@ -62,7 +73,9 @@ async fn connections_spread_over_the_workers_which_share_limit_and_shutdown() {
         let mut frame = [0; 4];
         peer.read_exact(&mut frame).await.unwrap();
         assert_eq!(frame, [0x88, 2, 0x03, 0xe9], "1001");
-        peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]).await.unwrap();
+        peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
+            .await
+            .unwrap();
     }
     let summary = stop.await;
     assert_eq!((summary.closed, summary.dropped), (64, 0));
@@ -73,7 +86,12 @@ async fn connections_spread_over_the_workers_which_share_limit_and_shutdown() {
 #[tokio::test]
 async fn one_worker_is_the_runtime_that_serves() {
     let handler = WebSocketHandler::new(WebSocketFactory::default(), |mut socket, _| async move {
-        assert!(!thread::current().name().unwrap_or_default().starts_with("ws-worker-"));
+        assert!(
+            !thread::current()
+                .name()
+                .unwrap_or_default()
+                .starts_with("ws-worker-")
+        );
         let _end = socket.recv().await;
     });
     let bound = Server::new().workers(1).bind("127.0.0.1:0").await.unwrap();
@@ -95,6 +113,19 @@ async fn a_port_in_use_is_an_error() {
     let address = taken.local_addr().unwrap();
     for workers in [1, 2] {
         let refused = Server::new().workers(workers).bind(address).await;
-        assert_eq!(refused.err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
+        assert_eq!(
+            refused.err().map(|error| error.kind()),
+            Some(std::io::ErrorKind::AddrInUse)
+        );
     }
+}
+
+#[tokio::test]
+async fn two_servers_never_share_a_port_by_accident() {
+    let first = Server::new().workers(2).bind("127.0.0.1:0").await.unwrap();
+    let second = Server::new().workers(2).bind(first.local_addr().unwrap()).await;
+    assert_eq!(
+        second.err().map(|error| error.kind()),
+        Some(std::io::ErrorKind::AddrInUse)
+    );
 }
