@@ -11,7 +11,7 @@ use ws_handler::{
     NoService, Outcome, PeerInfo, PlainConnection, RequestHead, Server, Service, WebSocketFactory,
 };
 
-use crate::harness::{OLD_UPGRADE, Recorder, UPGRADE, all_gone, read_all, read_head, start};
+use crate::harness::{OLD_UPGRADE, Recorder, UPGRADE, all_gone, read_all, read_bytes, read_head, start};
 
 fn echo() -> Recorder {
     Recorder::echo_bytes(WebSocketFactory::default())
@@ -184,12 +184,9 @@ async fn bytes_in_the_same_segment_as_the_handshake_reach_the_connection() {
     let server = start(Server::new(), echo());
     let mut peer = server.network.send(format!("{UPGRADE}first bytes")).await;
     assert!(read_head(&mut peer).await.starts_with("HTTP/1.1 101 "));
-    let mut bytes = [0; 11];
-    peer.read_exact(&mut bytes).await.unwrap();
-    assert_eq!(&bytes, b"first bytes");
+    assert_eq!(&read_bytes(&mut peer).await, b"first bytes");
     peer.write_all(b"later").await.unwrap();
-    peer.read_exact(&mut bytes[..5]).await.unwrap();
-    assert_eq!(&bytes[..5], b"later");
+    assert_eq!(&read_bytes(&mut peer).await, b"later");
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,21 +97,32 @@ pub(crate) fn start(server: Server, service: impl Service) -> Running {
     }
 }
 
-/// Everything until the peer closes, as text. Panics when that takes more than a (virtual) minute.
+/// What may take long takes no longer than a minute, virtual as a rule.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .expect("does not happen")
+}
+
+/// Everything until the peer closes, as text.
 pub(crate) async fn read_all(io: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
-    tokio::time::timeout(Duration::from_secs(60), io.read_to_end(&mut bytes))
-        .await
-        .unwrap()
-        .unwrap();
+    soon(io.read_to_end(&mut bytes)).await.unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Exactly so many bytes.
+pub(crate) async fn read_bytes<const N: usize>(io: &mut (impl AsyncRead + Unpin)) -> [u8; N] {
+    let mut bytes = [0; N];
+    soon(io.read_exact(&mut bytes)).await.unwrap();
+    bytes
 }
 
 /// Reads one response head, byte by byte, and leaves what follows in the stream.
 pub(crate) async fn read_head(io: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(io.read_u8().await.unwrap());
+        head.extend(read_bytes::<1>(io).await);
     }
     String::from_utf8(head).unwrap()
 }
@@ -125,7 +136,7 @@ pub(crate) async fn read_response(io: &mut (impl AsyncRead + Unpin)) -> (String,
         .nth(1)
         .and_then(|rest| rest.split("\r\n").next());
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    io.read_exact(&mut body).await.unwrap();
+    soon(io.read_exact(&mut body)).await.unwrap();
     (head, String::from_utf8(body).unwrap())
 }
 

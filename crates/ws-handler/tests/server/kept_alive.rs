@@ -18,7 +18,7 @@ use ws_handler::{
 };
 
 use crate::harness::{
-    OLD_UPGRADE, Recorder, Running, UPGRADE, all_gone, read_all, read_head, read_response, start,
+    OLD_UPGRADE, Recorder, Running, UPGRADE, all_gone, read_all, read_bytes, read_head, read_response, start,
 };
 
 const GET: &str = "GET /plain HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -104,12 +104,9 @@ async fn an_upgrade_as_a_later_request_works_and_loses_no_byte() {
     let head = read_head(&mut peer).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-    let mut bytes = [0; 11];
-    peer.read_exact(&mut bytes).await.unwrap();
-    assert_eq!(&bytes, b"first bytes");
+    assert_eq!(&read_bytes(&mut peer).await, b"first bytes");
     peer.write_all(b"later").await.unwrap();
-    peer.read_exact(&mut bytes[..5]).await.unwrap();
-    assert_eq!(&bytes[..5], b"later");
+    assert_eq!(&read_bytes(&mut peer).await, b"later");
     assert_eq!(server.handle.open_connections(), 1);
     drop(peer);
     all_gone(&server.handle).await;
@@ -124,9 +121,7 @@ async fn a_later_upgrade_in_pieces_loses_no_byte_either() {
         assert_eq!(read_response(&mut peer).await.1, "1:");
         peer.write_all(&all.as_bytes()[GET.len() + cut..]).await.unwrap();
         assert!(read_head(&mut peer).await.starts_with("HTTP/1.1 101 "));
-        let mut bytes = [0; 5];
-        peer.read_exact(&mut bytes).await.unwrap();
-        assert_eq!(&bytes, b"later");
+        assert_eq!(&read_bytes(&mut peer).await, b"later");
     }
 }
 

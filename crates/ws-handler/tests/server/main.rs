@@ -11,3 +11,6 @@ mod first_request;
 #[cfg(feature = "hyper")]
 mod kept_alive;
 mod limits;
+mod shutdown;
+#[cfg(unix)]
+mod workers;

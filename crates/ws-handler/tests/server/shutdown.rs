@@ -10,7 +10,7 @@ use ws_handler::{
 };
 use ws_proto::CloseCode;
 
-use crate::harness::{Recorder, Running, UPGRADE, read_all, read_head, start};
+use crate::harness::{Recorder, Running, UPGRADE, read_all, read_bytes, read_head, start};
 
 /// A factory and a server whose WebSockets run the library's closing handshake.
 fn serve() -> (Running, WebSocketFactory) {
@@ -33,8 +33,7 @@ async fn upgraded(server: &Running) -> tokio::io::DuplexStream {
 
 /// Reads a Close frame and answers it with the same code, masked with zeros.
 async fn close_handshake(peer: &mut tokio::io::DuplexStream) -> u16 {
-    let mut frame = [0; 4];
-    peer.read_exact(&mut frame).await.unwrap();
+    let frame = read_bytes::<4>(peer).await;
     assert_eq!(frame[..2], [0x88, 2], "a Close frame with nothing but a code");
     peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]])
         .await
@@ -75,8 +74,7 @@ async fn a_server_stops_in_order() {
     assert_eq!(server.handle.open_connections(), 1);
 
     // This one never answers. Its own close timeout (10 s) ends it before the deadline.
-    let mut frame = [0; 4];
-    silent.read_exact(&mut frame).await.unwrap();
+    assert_eq!(read_bytes(&mut silent).await, [0x88, 2, 0x03, 0xe9], "1001");
     assert_eq!(read_all(&mut silent).await, "");
     assert!(
         (9..12).contains(&began.elapsed().as_secs()),

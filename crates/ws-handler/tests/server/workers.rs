@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use ws_handler::{Outcome, Server, Upgraded, WebSocketFactory, WebSocketHandler};
 
-use crate::harness::{Recorder, UPGRADE, all_gone, read_head};
+use crate::harness::{Recorder, UPGRADE, all_gone, read_bytes, read_head};
 
 async fn connect(address: std::net::SocketAddr) -> TcpStream {
     let mut peer = TcpStream::connect(address).await.unwrap();
@@ -70,8 +70,7 @@ async fn connections_spread_over_the_workers_which_share_limit_and_shutdown() {
 
     let stop = handle.shutdown(Duration::from_secs(30));
     for mut peer in peers {
-        let mut frame = [0; 4];
-        peer.read_exact(&mut frame).await.unwrap();
+        let frame = read_bytes::<4>(&mut peer).await;
         assert_eq!(frame, [0x88, 2, 0x03, 0xe9], "1001");
         peer.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
             .await
