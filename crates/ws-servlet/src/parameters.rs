@@ -232,4 +232,40 @@ mod tests {
             2
         );
     }
+
+    /// Counts what is logged as a warning.
+    struct Warnings(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn what_is_unlimited_is_logged_as_a_warning() {
+        let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        tracing::subscriber::with_default(Warnings(count.clone()), || {
+            for name in ["maxTextMessageSize", "maxBinaryMessageSize", "maxIdleTime"] {
+                apply(&[(name, "1000")]).unwrap();
+                let before = count.load(std::sync::atomic::Ordering::SeqCst);
+                apply(&[(name, "-1")]).unwrap();
+                assert_eq!(
+                    count.load(std::sync::atomic::Ordering::SeqCst),
+                    before + 1,
+                    "{name}"
+                );
+            }
+        });
+    }
 }

@@ -421,3 +421,26 @@ async fn an_on_close_that_waits_is_finished_even_after_a_drop() {
     log.until("closed").await;
     assert_eq!(log.lines(), ["text", "closing", "closed"]);
 }
+
+/// Nothing polls the connection any more when its runtime ends; it waited for input, not in a callback.
+#[test]
+fn the_runtime_ends() {
+    let Scene { log, sessions, .. } = {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let scene = scene();
+            let mut peer = scene.rig.open("/").await;
+            peer.text("x").await;
+            assert_eq!(peer.read_text().await, "x");
+            scene
+        })
+    };
+    assert_eq!(
+        log.lines(),
+        ["open", "text x", r#"close 1006 "" unclean by Local"#, "dropped"]
+    );
+    assert_eq!((sessions.open(), sessions.hub().topics()), (0, 0));
+}

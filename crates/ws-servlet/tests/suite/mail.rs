@@ -279,3 +279,85 @@ async fn an_idle_session_is_woken_by_its_mail() {
     bell.notify_one();
     assert_eq!(peer.read_text().await, "rung");
 }
+
+/// A handle's `send` that is dropped while it waits has queued nothing; one that is ready has.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_is_dropped_while_it_waits_sends_nothing() {
+    let servlet = servlet(narrow());
+    let sessions = servlet.sessions().clone();
+    let rig = Rig::new(servlet);
+    let mut peer = rig.dial(512).await;
+    peer.write(crate::rig::upgrade("/", "").as_bytes()).await;
+    peer.head().await;
+    assert_eq!(peer.read_text().await, "ready");
+    let handle = handle(&sessions).await;
+    let (mut accepted, mut given_up) = (Vec::new(), 0);
+    for number in 0..50_u32 {
+        let text = format!("{number:0200}");
+        match tokio::time::timeout(Duration::from_millis(10), handle.send(text.clone())).await {
+            Ok(sent) => {
+                sent.unwrap();
+                accepted.push(text);
+            }
+            Err(_) => given_up += 1,
+        }
+    }
+    assert!(
+        accepted.len() > 5 && given_up > 5,
+        "{} {given_up}",
+        accepted.len()
+    );
+    for text in accepted {
+        assert_eq!(peer.read_text().await, text);
+    }
+    handle.try_send("end").unwrap();
+    assert_eq!(peer.read_text().await, "end");
+}
+
+/// Gives each send ten milliseconds.
+struct Impatient;
+
+impl Endpoint for Impatient {
+    async fn on_text(&mut self, session: &mut Session, text: &str) -> Result<(), EndpointError> {
+        let news = PreparedMessage::text(&"p".repeat(300));
+        let mut sent = 0;
+        for _ in 0..20 {
+            let wait = Duration::from_millis(10);
+            let result = match text {
+                "send" => tokio::time::timeout(wait, session.send("m".repeat(300))).await,
+                _ => tokio::time::timeout(wait, session.prepared(&news)).await,
+            };
+            if let Ok(result) = result {
+                result?;
+                sent += 1;
+            }
+        }
+        // Waits until the peer reads.
+        session.flush().await?;
+        session.text(&format!("sent {sent}")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sessions_own_send_may_be_dropped_too() {
+    let route = Route::new(|_| Impatient).config(narrow());
+    let rig = Rig::new(WebSocketServlet::builder().route("/", route).build().unwrap());
+    for verb in ["send", "prepared"] {
+        let mut peer = rig.dial(512).await;
+        peer.write(crate::rig::upgrade("/", "").as_bytes()).await;
+        peer.head().await;
+        peer.text(verb).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut messages = 0;
+        let said = loop {
+            let text = peer.read_text().await;
+            match text.strip_prefix("sent ") {
+                Some(said) => break said.parse::<i32>().unwrap(),
+                None => messages += i32::from(text.len() == 300),
+            }
+        };
+        assert!((3..20).contains(&said), "{said}");
+        assert_eq!(said, messages, "{verb}");
+    }
+}

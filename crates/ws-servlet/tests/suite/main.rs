@@ -13,3 +13,4 @@ mod mail;
 mod rig;
 mod routing;
 mod shared_factory;
+mod workers;

@@ -371,3 +371,29 @@ fn what_cannot_work_is_not_built() {
     assert!(matches!(number, Err(BuildError::Parameter { .. })));
     assert_eq!(Tell("x").delivery(), Delivery::Message);
 }
+
+#[tokio::test(start_paused = true)]
+async fn open_sessions_are_counted_per_route() {
+    let servlet = WebSocketServlet::builder()
+        .endpoint("/a", |_| Tell("a"))
+        .endpoint("/b", |_| Tell("b"))
+        .build()
+        .unwrap();
+    let servlet = Arc::new(servlet);
+    let rig = Rig::new(Arc::clone(&servlet));
+    let (one, two) = (rig.open("/a").await, rig.open("/a").await);
+    let mut three = rig.open("/b").await;
+    three.read_text().await;
+    assert_eq!(
+        (
+            servlet.open_on("/a"),
+            servlet.open_on("/b"),
+            servlet.open_on("/c")
+        ),
+        (Some(2), Some(1), None)
+    );
+    drop((one, two));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!((servlet.open_on("/a"), servlet.open_on("/b")), (Some(0), Some(1)));
+    assert_eq!((servlet.sessions().open(), servlet.sessions().opened()), (1, 3));
+}
