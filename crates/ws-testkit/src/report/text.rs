@@ -38,7 +38,7 @@ pub(crate) fn start_line(started: &Started) -> String {
     line
 }
 
-/// `64 bytes from localhost: frames=1 seq=1 time=0.123 ms opcode=0x1`
+/// `64 bytes from localhost: frames=1 seq=1 time=0.123 ms opcode=0x01`
 pub(crate) fn answer_line(answer: &Answer, host: &str, clients: usize) -> String {
     let mut line = format!(
         "{} from {host}: frames={}",
@@ -62,7 +62,7 @@ pub(crate) fn answer_line(answer: &Answer, host: &str, clients: usize) -> String
             format_args!(" time={:.3} ms", milliseconds(round_trip)),
         );
     }
-    push(&mut line, format_args!(" opcode={:#x}", answer.opcode));
+    push(&mut line, format_args!(" opcode={:#04x}", answer.opcode));
     match &answer.mark {
         Mark::Right => {}
         Mark::Wrong(why) => push(&mut line, format_args!(" WRONG: {why}")),
@@ -86,7 +86,7 @@ pub(crate) fn gave_up_line(client: usize, number: u64, clients: usize, timeout: 
     )
 }
 
-/// `client 0: sent text opcode=0x1 fin=0 4000 bytes`
+/// `client 0: sent text opcode=0x01 fin=0 4000 bytes`
 pub(crate) fn frame_line(frame: &FrameSeen) -> String {
     let direction = if frame.sent { "sent" } else { "received" };
     let (fin, bytes) = (u8::from(frame.fin), plural(frame.bytes as u64, "byte"));
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_line_per_message_like_pings() {
-        let line = "64 bytes from localhost: frames=1 seq=1 time=0.123 ms opcode=0xa";
+        let line = "64 bytes from localhost: frames=1 seq=1 time=0.123 ms opcode=0x0a";
         assert_eq!(answer_line(&answer(), "localhost", 1), line);
         let other = Answer {
             client: 1,
@@ -228,7 +228,8 @@ mod tests {
             mark: Mark::Wrong("byte 7 differs".into()),
             ..answer()
         };
-        let line = "1 byte from localhost: frames=1 seq=1 client=1 sender=2 opcode=0x1 WRONG: byte 7 differs";
+        let line =
+            "1 byte from localhost: frames=1 seq=1 client=1 sender=2 opcode=0x01 WRONG: byte 7 differs";
         assert_eq!(answer_line(&other, "localhost", 3), line);
         let foreign = Answer {
             number: None,
@@ -238,7 +239,7 @@ mod tests {
         };
         assert_eq!(
             answer_line(&foreign, "h", 1),
-            "64 bytes from h: frames=1 seq=? opcode=0xa (foreign)"
+            "64 bytes from h: frames=1 seq=? opcode=0x0a (foreign)"
         );
         assert_eq!(
             gave_up_line(0, 2, 1, Duration::from_millis(1500)),

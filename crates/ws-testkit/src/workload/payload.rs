@@ -17,8 +17,45 @@ const CLIENT_DIGITS: usize = 6;
 /// How many different contents messages too short for a head have.
 pub(super) const SHORT_VARIETY: u64 = 64;
 
-/// Characters of 2, 3 and 4 bytes that are mixed into text.
-const WIDE: [&str; 8] = ["é", "ß", "Ω", "я", "€", "漢", "字", "😀"];
+/// What text is made of: the word for "word", with characters of 1 to 4 bytes.
+const WORDS: [&str; 32] = [
+    "word ",
+    "слово ",
+    "λέξη ",
+    "言葉",
+    "단어 ",
+    "الكلمة ",
+    "מילה ",
+    "शब्द ",
+    "คำ",
+    "từ ",
+    "słowo ",
+    "žodis ",
+    "orð ",
+    "sõna ",
+    "szó ",
+    "parola ",
+    "palabra ",
+    "mot ",
+    "Wort, ",
+    "woord ",
+    "kelime ",
+    "բառ ",
+    "სიტყვა ",
+    "ቃል ",
+    "சொல் ",
+    "词語",
+    "ord. ",
+    "cuvânt ",
+    "🗨️ ",
+    "fjalë ",
+    "𝔴𝔬𝔯𝔡 ",
+    "riječ\n",
+];
+
+/// Bits of randomness that choose a word, and how many words 64 bits choose.
+const WORD_BITS: u32 = 5;
+const WORDS_PER_DRAW: u32 = 64 / WORD_BITS;
 
 /// A run id that differs from those of other runs on the same server, as far as 32 bits can.
 pub(crate) fn fresh_run_id() -> u32 {
@@ -77,15 +114,16 @@ impl Recipe {
     }
 }
 
-/// Extends `payload` to `size` bytes with whole characters of 1 to 4 bytes.
+/// Extends `payload` to `size` bytes with whole words, then with letters where no word fits.
 fn fill_text(payload: &mut Vec<u8>, size: usize, random: &mut Random) {
     while payload.len() < size {
-        for byte in random.next().to_le_bytes() {
+        let drawn = random.next();
+        for place in 0..WORDS_PER_DRAW {
+            let choice = (drawn >> (place * WORD_BITS)) as usize % WORDS.len();
             let left = size - payload.len();
-            let wide = WIDE.get(usize::from(byte)).filter(|wide| wide.len() <= left);
-            match wide {
-                Some(wide) => payload.extend_from_slice(wide.as_bytes()),
-                None if left > 0 => payload.push(b' ' + byte % 95),
+            match WORDS.get(choice).filter(|word| word.len() <= left) {
+                Some(word) => payload.extend_from_slice(word.as_bytes()),
+                None if left > 0 => payload.push(b'a' + choice as u8 % 26),
                 None => break,
             }
         }
@@ -97,7 +135,7 @@ fn fill_binary(payload: &mut Vec<u8>, size: usize, random: &mut Random) {
     while payload.len() < size {
         let bytes = random.next().to_le_bytes();
         let wanted = bytes.len().min(size - payload.len());
-        payload.extend(bytes.iter().take(wanted));
+        payload.extend_from_slice(bytes.get(..wanted).unwrap_or(&bytes));
     }
 }
 

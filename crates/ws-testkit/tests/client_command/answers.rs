@@ -18,7 +18,7 @@ async fn right_answers_exit_0() {
     for (line, sequence) in lines[1..4].iter().zip(1..) {
         let expected = format!("10 bytes from 127.0.0.1: frames=3 seq={sequence} time=");
         assert!(
-            line.starts_with(&expected) && line.ends_with("opcode=0x1"),
+            line.starts_with(&expected) && line.ends_with("opcode=0x01"),
             "{line}"
         );
     }
@@ -52,7 +52,7 @@ async fn without_a_protocol_it_pings() {
         let ran = quick(&url, &["-s", size]).await;
         assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.starts_with("WebSocket PING "), "{}", ran.stdout);
-        assert_eq!(ran.stdout.matches("opcode=0xa").count(), 3, "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches("opcode=0x0a").count(), 3, "{}", ran.stdout);
     }
 }
 
