@@ -22,7 +22,7 @@ use crate::socket::WebSocket;
 ///
 /// let handler = WebSocketHandler::new(WebSocketFactory::default(), |mut socket, _request| async move {
 ///     while let Ok(Some(message)) = socket.recv().await {
-///         if socket.send(message).await.is_err() {
+///         if message.is_data() && socket.send(message).await.is_err() {
 ///             break;
 ///         }
 ///     }
@@ -42,7 +42,8 @@ where
 {
     /// Runs `run` over every connection that the factory accepts. What is no upgrade is answered with 426 or 404.
     ///
-    /// The connection is dropped when the future ends; close it first to say goodbye.
+    /// The connection is dropped when the future ends: close it first to say goodbye. When `run` panics, the peer is
+    /// told with 1011, and only this connection ends.
     pub fn new(factory: WebSocketFactory, run: F) -> Self {
         Self {
             factory,

@@ -1,6 +1,47 @@
-//! WebSocket handshake over HTTP and the async WebSocket socket.
+//! WebSocket over HTTP/1.1, server and client: the opening handshake, the async socket, the server around them.
 //!
-//! Modules are listed in layers, lowest first; a module uses only layers above its own line.
+//! | to | use |
+//! |---|---|
+//! | serve WebSockets | [`Server`] with a [`Service`]: [`WebSocketHandler`], or the routes of `ws-servlet` |
+//! | serve plain HTTP beside them | `HyperService`, as the next service (feature `hyper`) |
+//! | connect to a server | [`connect`] |
+//! | converse | [`WebSocket`], whole or split; with feature `futures` also as `Stream` and `Sink` |
+//! | share rules and limits, count connections, stop them all | [`WebSocketFactory`] |
+//! | judge a handshake inside another HTTP server | [`ServerHandshake`], then [`WebSocket::from_upgraded`] |
+//!
+//! An echo server, and a client that tries it:
+//!
+//! ```
+//! use ws_handler::{Server, WebSocketFactory, WebSocketHandler, connect};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let echo = WebSocketHandler::new(WebSocketFactory::default(), |mut socket, _request| async move {
+//!     while let Ok(Some(message)) = socket.recv().await {
+//!         if message.is_data() && socket.send(message).await.is_err() {
+//!             break;
+//!         }
+//!     }
+//! });
+//! let server = Server::new().bind("127.0.0.1:0").await?;
+//! let address = server.local_addr()?;
+//! let handle = server.handle();
+//! let serving = tokio::spawn(server.serve(echo));
+//!
+//! let (mut socket, _response) = connect(format!("ws://{address}/")).await?;
+//! socket.send("hello").await?;
+//! assert_eq!(socket.recv().await?, Some("hello".into()));
+//!
+//! let stop = handle.shutdown(std::time::Duration::from_secs(5));
+//! assert_eq!(socket.recv().await?, None); // closed with 1001, and answered
+//! assert_eq!(stop.await.closed, 1);
+//! serving.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every limit is on by default: see [`Server`], [`HeadLimits`] and [`ws_proto::Config`].
+// Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
 
 // layer 1: errors; the byte stream, and what was agreed on it

@@ -186,7 +186,7 @@ pub struct Upgraded {
 
 impl Upgraded {
     /// The connection as a socket with owned messages, the request, and the registration: keep the latter as long
-    /// as the socket.
+    /// as the socket. When a panic drops the socket, the peer is told with 1011.
     pub fn into_socket(self) -> (WebSocket, RequestHead, Registration) {
         let Self {
             io,
@@ -198,7 +198,8 @@ impl Upgraded {
             ..
         } = self;
         let signal = Arc::clone(registration.signal());
-        let link = Link::new(io, SendPath::server(config), signal);
+        let mut link = Link::new(io, SendPath::server(config), signal);
+        link.announce_panics();
         let socket = WebSocket::from_link(link, &leftover, negotiated);
         (socket, request, registration)
     }

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use ws_handler::{
     NoService, Outcome, PeerInfo, PlainConnection, RequestHead, Server, Service, WebSocketFactory,
+    WebSocketHandler,
 };
 
 use crate::harness::{OLD_UPGRADE, Recorder, UPGRADE, all_gone, read_all, read_bytes, read_head, start};
@@ -147,6 +148,21 @@ async fn a_panic_in_the_service_is_a_500_for_that_connection_only() {
         text.starts_with("HTTP/1.1 200 ") && text.ends_with("fine"),
         "{text}"
     );
+    all_gone(&server.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_after_the_101_closes_that_connection_with_1011() {
+    let handler = WebSocketHandler::new(WebSocketFactory::default(), |mut socket, request| async move {
+        let _message = socket.recv().await;
+        assert_ne!(request.request().uri().path(), "/chat", "as asked");
+    });
+    let server = start(Server::new(), handler);
+    let mut peer = server.network.send(UPGRADE).await;
+    assert!(read_head(&mut peer).await.starts_with("HTTP/1.1 101 "));
+    peer.write_all(&[0x81, 0x80, 0, 0, 0, 0]).await.unwrap();
+    assert_eq!(read_bytes(&mut peer).await, [0x88, 2, 0x03, 0xf3], "1011");
+    assert_eq!(read_all(&mut peer).await, "");
     all_gone(&server.handle).await;
 }
 

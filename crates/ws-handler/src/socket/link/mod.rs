@@ -10,6 +10,7 @@ mod output;
 
 // 2: the end
 mod ending;
+mod panic;
 
 // 3: what is polled
 mod send;
@@ -92,6 +93,8 @@ pub struct Link<IO = Io> {
     /// A fault that time has shown and that no wake has told yet.
     fault: Option<ProtocolError>,
     flags: Flags,
+    /// What to do when the link is dropped by a panic.
+    on_panic: Option<fn(&mut Self)>,
 }
 
 /// Small facts about a link.
@@ -144,6 +147,7 @@ impl<IO> Link<IO> {
             cause: None,
             fault: None,
             flags: Flags::default(),
+            on_panic: None,
         }
     }
 
@@ -373,6 +377,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
 impl<IO> Drop for Link<IO> {
     fn drop(&mut self) {
+        self.handle_panic();
         self.entry.disarm(&self.signal);
     }
 }
