@@ -15,6 +15,7 @@ mod role;
 mod error;
 
 // 3: payload bytes
+mod copy;
 mod mask;
 mod utf8;
 

@@ -1,6 +1,7 @@
 //! Gathering what did not arrive in one piece. It grows as bytes arrive, never from a declared length, and text
 //! is gathered as text, so that nothing is validated twice.
 
+use crate::copy::{append, append_text};
 use crate::error::ProtocolError;
 use crate::message::MessageKind;
 use crate::utf8::Utf8Validator;
@@ -51,7 +52,7 @@ impl Assembly {
                 let validated = utf8.push(part).map_err(|_| ProtocolError::TextUtf8)?;
                 let text = self.as_text();
                 text.extend(validated.completed.char());
-                text.push_str(validated.text);
+                append_text(text, validated.text);
             }
         }
         Ok(())
@@ -59,7 +60,7 @@ impl Assembly {
 
     /// Appends bytes, whatever they are.
     pub(super) fn push_bytes(&mut self, part: &[u8]) {
-        self.as_bytes().extend_from_slice(part);
+        append(self.as_bytes(), part);
     }
 
     /// The buffer that raw bytes can be read into; `None` while text is gathered in it.

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::copy::append;
 use crate::error::UseError;
 use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskGen, apply_mask};
@@ -150,7 +151,7 @@ impl SendPath {
         if self.masks.is_some() {
             self.push_frame(message.kind().opcode(), true, message.payload());
         } else if frame.len() < LARGE_PAYLOAD {
-            self.queue.tail(frame.len()).extend_from_slice(frame);
+            append(self.queue.tail(frame.len()), frame);
         } else {
             self.queue.push_shared(frame.clone());
         }
@@ -241,7 +242,7 @@ impl SendPath {
         let chunk = self.queue.tail(header_len + payload.len());
         chunk.extend_from_slice(bytes.get(..header_len).unwrap_or(&bytes));
         let start = chunk.len();
-        chunk.extend_from_slice(payload);
+        append(chunk, payload);
         if let (Some(key), Some(copy)) = (key, chunk.get_mut(start..)) {
             apply_mask(key, copy);
         }
