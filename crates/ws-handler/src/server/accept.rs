@@ -14,8 +14,10 @@ use tokio::time::{Instant, sleep};
 
 use super::back_off::BackOff;
 use super::connection::{open, turn_away};
-use super::entrance::{Entrance, House};
-use super::service::PeerInfo;
+use super::entrance::Entrance;
+use super::house::House;
+use super::peer::PeerInfo;
+use super::service::Host;
 use crate::error::HandshakeError;
 use crate::io::Io;
 
@@ -53,7 +55,11 @@ impl Listener for TcpListener {
 }
 
 /// Accepts until the server stops, then closes the listener.
-pub(crate) async fn accept_until_stopped<L: Listener>(mut listener: L, house: Arc<House>) {
+pub(crate) async fn accept_until_stopped<L: Listener>(
+    mut listener: L,
+    house: Arc<House>,
+    host: Arc<dyn Host>,
+) {
     let _doorman = house.doormen.token();
     let mut back_off = BackOff::default();
     loop {
@@ -68,7 +74,7 @@ pub(crate) async fn accept_until_stopped<L: Listener>(mut listener: L, house: Ar
         match accepted {
             Ok((io, peer)) => {
                 back_off.handle_success();
-                admit(&house, io, peer, permit);
+                admit(&house, &host, io, peer, permit);
             }
             Err(error) => {
                 let Some(pause) = back_off.handle_error(&error) else {
@@ -93,7 +99,7 @@ async fn until_stopped<T>(house: &House, future: impl Future<Output = T>) -> Opt
 }
 
 /// Gives a connection a seat and a task, or turns it away.
-fn admit(house: &Arc<House>, io: Io, peer: PeerInfo, permit: OwnedSemaphorePermit) {
+fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permit: OwnedSemaphorePermit) {
     let accepted = Instant::now();
     // Not worth losing the connection: without it, output is only later.
     let _delayed = io.set_nodelay(true);
@@ -106,7 +112,7 @@ fn admit(house: &Arc<House>, io: Io, peer: PeerInfo, permit: OwnedSemaphorePermi
         peer,
         seat,
     };
-    let task = tokio::spawn(open(entrance, io, permit, accepted));
+    let task = tokio::spawn(open(entrance, Arc::clone(host), io, permit, accepted));
     house.roster.set_first_task(number, task.abort_handle());
 }
 

@@ -4,6 +4,7 @@
 //! later requests share. They end by starting the connection's real task. Not here: reading later requests on a
 //! kept-alive connection (`hyper_upgrade`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entrance::Entrance;
 use super::linger::linger;
-use super::service::{Outcome, one_line};
+use super::outcome::{Outcome, one_line};
+use super::plain::PlainConnection;
+use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
 use crate::http1::{HeadLimits, HeadReader, RequestHead, encode_response};
 use crate::io::Io;
@@ -34,12 +37,22 @@ enum First {
 /// Serves a connection until it is known what it is: then a task of its own takes over, and this one ends.
 ///
 /// The permit frees the place in the lobby when it is dropped.
-pub(crate) async fn open(entrance: Entrance, mut io: Io, _permit: OwnedSemaphorePermit, accepted: Instant) {
+pub(crate) async fn open(
+    entrance: Entrance,
+    host: Arc<dyn Host>,
+    mut io: Io,
+    _permit: OwnedSemaphorePermit,
+    accepted: Instant,
+) {
     let mut reader = HeadReader::new(HeadLimits::default());
     match first_request(&entrance, &mut io, &mut reader, accepted).await {
         First::Request(request) => {
             let outcome = judge_in_time(&entrance, &request, accepted).await;
-            carry_out(entrance, io, reader.into_leftover(), request, outcome).await;
+            let read = reader.into_leftover();
+            match outcome {
+                Outcome::Handover => hand_over(entrance, host, io, &request, read),
+                decided => carry_out(entrance, io, read, request, decided).await,
+            }
         }
         First::Refused(response) => answer_and_close(io, encode_response(&response)).await,
         First::Gone => {}
@@ -97,7 +110,7 @@ async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Ins
     }
 }
 
-/// Does what was decided. `read` holds what the peer sent behind the request.
+/// Switches or refuses, as was decided. `read` holds what the peer sent behind the request.
 pub(crate) async fn carry_out(
     entrance: Entrance,
     mut io: Io,
@@ -115,13 +128,20 @@ pub(crate) async fn carry_out(
         Outcome::Respond(response) => {
             answer_and_close(io, last_response(response, request.request().method())).await;
         }
-        Outcome::Handover => {
-            // The whole conversation so far, for whoever speaks plain HTTP.
-            let mut all = BytesMut::from(request.raw());
-            all.unsplit(read);
-            entrance.hand_over(io, all);
-        }
+        // Whoever asked serves the connection already, or hands it over.
+        Outcome::Handover => {}
     }
+}
+
+/// Lets the service serve a plain connection in a fresh task, from the first byte of the conversation.
+fn hand_over(entrance: Entrance, host: Arc<dyn Host>, io: Io, request: &RequestHead, read: BytesMut) {
+    let mut all = BytesMut::from(request.raw());
+    all.unsplit(read);
+    let house = Arc::clone(&entrance.house);
+    let number = entrance.seat.number();
+    let connection = PlainConnection::new(io, all, entrance);
+    let task = tokio::spawn(async move { host.host(connection).await });
+    house.roster.set_task(number, task.abort_handle());
 }
 
 /// A response after which nothing follows on this connection.

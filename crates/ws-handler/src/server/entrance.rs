@@ -1,8 +1,8 @@
 //! The way from a request to a WebSocket, the same for the first request of a connection and for later ones.
 //!
-//! Here: [`House`], what all connections and workers of one server share, and [`Entrance`], one connection's access
-//! to it: ask the service, and run an upgraded connection in a task of its own. Not here: reading requests and
-//! writing answers (`connection` for the first request, `hyper_upgrade` for later ones).
+//! Here: [`Entrance`], one connection's access to its server: ask the service, and run an upgraded connection in a task
+//! of its own. Not here: reading requests and writing answers (`connection` for the first request, `hyper_upgrade` for
+//! later ones).
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -13,71 +13,17 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use http::StatusCode;
-use tokio::sync::Semaphore;
+#[cfg(feature = "hyper")]
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::handle::ServerHandle;
-use super::options::Limits;
-use super::plain::PlainConnection;
-use super::service::{AnyService, Outcome, PeerInfo, Upgrade, Upgraded, one_line};
+use super::house::House;
+use super::outcome::{Outcome, Upgrade, Upgraded, one_line};
+use super::peer::PeerInfo;
 use crate::error::HandshakeError;
 use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::io::Io;
-use crate::roster::{Roster, Seat};
-
-/// What all connections and all workers of one server share.
-pub(crate) struct House {
-    pub(crate) service: Arc<dyn AnyService>,
-    pub(crate) limits: Limits,
-    /// Every accepted connection, upgraded or not.
-    pub(crate) roster: Arc<Roster>,
-    /// One permit per connection that has not sent its first request yet.
-    pub(crate) lobby: Arc<Semaphore>,
-    /// One permit per connection that is being turned away because the server is full.
-    pub(crate) turned_away: Arc<Semaphore>,
-    /// Cancelled when the server begins to stop.
-    pub(crate) stopping: CancellationToken,
-    /// Cancelled when the stop is complete.
-    pub(crate) stopped: CancellationToken,
-    /// Accept loops, and answers to connections that were given no seat.
-    pub(crate) doormen: TaskTracker,
-}
-
-impl House {
-    pub(crate) fn new(
-        service: Arc<dyn AnyService>,
-        limits: Limits,
-        loops: usize,
-        handle: &ServerHandle,
-    ) -> Arc<Self> {
-        let ServerHandle {
-            roster,
-            stopping,
-            stopped,
-            doormen,
-        } = handle.clone();
-        // Each accept loop holds one permit while it waits, so all loops but one are given theirs on top.
-        let waiting = limits
-            .waiting
-            .saturating_add(loops)
-            .saturating_sub(1)
-            .min(Semaphore::MAX_PERMITS);
-        let lobby = Arc::new(Semaphore::new(waiting));
-        let turned_away = Arc::new(Semaphore::new(Limits::TURNED_AWAY));
-        Arc::new(Self {
-            service,
-            limits,
-            roster,
-            lobby,
-            turned_away,
-            stopping,
-            stopped,
-            doormen,
-        })
-    }
-}
+use crate::roster::Seat;
 
 /// One connection's access to its server, moved along from the accept loop to whoever serves the connection.
 pub(crate) struct Entrance {
@@ -94,7 +40,7 @@ impl Entrance {
         if self.house.stopping.is_cancelled() {
             return Outcome::from(HandshakeError::Stopping);
         }
-        let Some(outcome) = catch_panic(self.house.service.call(request, &self.peer)).await else {
+        let Some(outcome) = catch_panic(self.house.judge.judge(request, &self.peer)).await else {
             return Outcome::Respond(one_line(StatusCode::INTERNAL_SERVER_ERROR, "The service failed."));
         };
         match outcome {
@@ -137,16 +83,6 @@ impl Entrance {
         });
         house.roster.set_task(number, task.abort_handle());
         registered.set_task(task.abort_handle());
-    }
-
-    /// Lets the service serve a plain connection in a fresh task.
-    pub(crate) fn hand_over(self, io: Io, read: BytesMut) {
-        let house = Arc::clone(&self.house);
-        let number = self.seat.number();
-        let service = Arc::clone(&house.service);
-        let connection = PlainConnection::new(io, read, self);
-        let task = tokio::spawn(async move { service.handover(connection).await });
-        house.roster.set_task(number, task.abort_handle());
     }
 
     /// Cancelled when the server begins to stop.

@@ -4,20 +4,35 @@
 //! stages are files of their own, lowest first below. Not here: the judgement of handshakes (`handshake`), the
 //! WebSocket conversation (`socket`), plain HTTP (`hyper_upgrade`).
 
+// 1: small things that stand alone
 mod back_off;
 mod handle;
 mod linger;
 mod options;
+mod peer;
 
-mod plain;
-mod service;
+// 2: what is answered
+mod outcome;
 
+// 3: what connections share
+mod house;
+
+// 4: one connection's part of it
 mod entrance;
 
+// 5: plain HTTP
+mod plain;
+
+// 6: what is asked
+mod service;
+
+// 7: the first request
 mod connection;
 
+// 8: accepting
 mod accept;
 
+// 9: several threads
 mod workers;
 
 use std::io;
@@ -29,13 +44,15 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 pub use self::accept::Listener;
 pub use self::handle::ServerHandle;
+pub use self::outcome::{ConnectionFuture, Outcome, Upgrade, Upgraded};
+pub use self::peer::PeerInfo;
 pub use self::plain::PlainConnection;
-pub use self::service::{ConnectionFuture, NoService, Outcome, PeerInfo, Service, Upgrade, Upgraded};
+pub use self::service::{NoService, Service};
 
 use self::accept::accept_until_stopped;
-use self::entrance::House;
+use self::house::{House, Judge};
 use self::options::Limits;
-use self::service::AnyService;
+use self::service::Host;
 use crate::roster::StopSummary;
 
 #[cfg(feature = "hyper")]
@@ -43,8 +60,8 @@ pub(crate) use self::{
     connection::carry_out,
     entrance::{Entrance, catch_panic},
     linger::linger,
+    outcome::one_line,
     plain::Rewound,
-    service::one_line,
 };
 
 /// Serves one service on one listener until it is stopped, with default limits: `Server::new().listen(listener)` and
@@ -188,14 +205,17 @@ impl<L: Listener> BoundServer<L> {
             source,
             handle,
         } = self;
-        let service: Arc<dyn AnyService> = Arc::new(service);
+        let service = Arc::new(service);
+        let judge: Arc<dyn Judge> = Arc::clone(&service) as _;
+        let host: Arc<dyn Host> = service;
         match source {
             Source::Here(listener) => {
-                accept_until_stopped(listener, House::new(service, limits, 1, &handle)).await;
+                let house = House::new(judge, limits, 1, &handle);
+                accept_until_stopped(listener, house, host).await;
             }
             Source::Workers(listeners) => {
-                let workers = listeners.len();
-                workers::run(listeners, &House::new(service, limits, workers, &handle)).await;
+                let house = House::new(judge, limits, listeners.len(), &handle);
+                workers::run(listeners, &house, &host).await;
             }
         }
         handle.ended().await

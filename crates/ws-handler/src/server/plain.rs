@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::entrance::Entrance;
-use super::service::PeerInfo;
+use super::peer::PeerInfo;
 use crate::io::Io;
 
 /// A connection whose first request is no upgrade, as a stream that still holds this request from its first byte on.

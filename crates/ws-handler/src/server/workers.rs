@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::accept::accept_until_stopped;
-use super::entrance::House;
+use super::house::House;
+use super::service::Host;
 
 /// The length of the kernel's queue of each listener; the kernel cuts it to its own limit.
 #[cfg(unix)]
@@ -84,11 +85,11 @@ pub(crate) fn listen(_: &[SocketAddr], _: usize) -> io::Result<Vec<std::net::Tcp
 }
 
 /// Runs one worker per listener until the server has stopped, or no worker is left.
-pub(crate) async fn run(listeners: Vec<std::net::TcpListener>, house: &Arc<House>) {
+pub(crate) async fn run(listeners: Vec<std::net::TcpListener>, house: &Arc<House>, host: &Arc<dyn Host>) {
     let ends: Vec<_> = listeners
         .into_iter()
         .enumerate()
-        .filter_map(|(number, listener)| start(number, listener, Arc::clone(house)))
+        .filter_map(|(number, listener)| start(number, listener, Arc::clone(house), Arc::clone(host)))
         .collect();
     let all_ended = async {
         for end in ends {
@@ -112,12 +113,13 @@ fn start(
     number: usize,
     listener: std::net::TcpListener,
     house: Arc<House>,
+    host: Arc<dyn Host>,
 ) -> Option<oneshot::Receiver<Infallible>> {
     let (ended, end) = oneshot::channel();
     let spawned = thread::Builder::new()
         .name(format!("ws-worker-{number}"))
         .spawn(move || {
-            if let Err(error) = work(listener, house) {
+            if let Err(error) = work(listener, house, host) {
                 tracing::error!(number, %error, "a worker cannot run");
             }
             drop(ended);
@@ -132,12 +134,12 @@ fn start(
 }
 
 /// One worker's thread: serves its listener, then keeps its connections running until the stop is complete.
-fn work(listener: std::net::TcpListener, house: Arc<House>) -> io::Result<()> {
+fn work(listener: std::net::TcpListener, house: Arc<House>, host: Arc<dyn Host>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         let stopped = house.stopped.clone();
-        accept_until_stopped(listener, house).await;
+        accept_until_stopped(listener, house, host).await;
         stopped.cancelled().await;
         Ok(())
     })

@@ -114,7 +114,7 @@ async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline
             Box::pin(async move {
                 // Holds the stream and the registration, and listens to nobody.
                 let _held = upgraded;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             })
         })
     });
