@@ -31,6 +31,9 @@ mod websocket;
 #[cfg(feature = "futures")]
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{Lost, SocketError, TrySendError};
 pub use input::ReadBuffer;
 pub use link::{Link, SendData, Wake};

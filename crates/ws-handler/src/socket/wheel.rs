@@ -67,12 +67,6 @@ impl Entry {
             wheel.remove(self.node, self.tick, signal);
         }
     }
-
-    /// Whether a ring is due some time.
-    #[cfg(test)]
-    pub(crate) fn is_armed(&self) -> bool {
-        self.wheel.is_some()
-    }
 }
 
 /// A raised deadline means that the node is no longer in the wheel.

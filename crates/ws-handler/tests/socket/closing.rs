@@ -282,7 +282,7 @@ async fn too_many_pings_are_1008() {
         peer.send(crate::support::PING, "").await;
     }
     let server = tokio::spawn(async move {
-        while server.recv().await? != None {}
+        while server.recv().await?.is_some() {}
         Ok::<_, SocketError>(())
     });
     let frames = peer.frames().await;

@@ -1,0 +1,154 @@
+//! Law: receiving and answering small messages allocates nothing once buffers are warm. Counted by the allocator, for
+//! the thread of the server, through a real socket.
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts cannot be written without"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong in a test fails it"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use ws_handler::{Io, Link, ReadBuffer, Signal, Wake};
+use ws_proto::{Config, Event, FrameHeader, MaskKey, Opcode, ReceivePath, Role, SendPath, apply_mask};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that ends has no counter any more, and nobody reads it.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator; the counter allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WARM_UP: usize = 100;
+const MESSAGES: usize = 1_000;
+
+fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let key = MaskKey([1, 2, 3, 4]);
+    let header = FrameHeader {
+        fin: true,
+        rsv: 0,
+        opcode,
+        mask: Some(key),
+        payload_len: payload.len() as u64,
+    };
+    let mut bytes = [0; 14];
+    let len = header.encode(&mut bytes);
+    let mut frame = bytes[..len].to_vec();
+    frame.extend_from_slice(payload);
+    apply_mask(key, &mut frame[len..]);
+    frame
+}
+
+/// Sends batches and waits for the answers, on a thread of its own.
+fn client(address: std::net::SocketAddr, opcode: Opcode, batch: usize, rounds: usize) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let request = frame(opcode, &[b'x'; 64]).repeat(batch);
+    let mut answer = vec![0; batch * (2 + 64)];
+    for _ in 0..rounds {
+        stream.write_all(&request).unwrap();
+        stream.read_exact(&mut answer).unwrap();
+    }
+    stream.write_all(&frame(Opcode::Close, &[3, 232])).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+}
+
+/// Echoes; says how many allocations the messages after the warm-up cost.
+async fn serve(io: Io) -> (usize, u64) {
+    let config = Arc::new(Config::server());
+    let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
+    let mut buffer = ReadBuffer::new();
+    let mut link = Link::new(io, SendPath::server(config), Arc::new(Signal::new()));
+    let (mut messages, mut first, mut last) = (0, 0, 0);
+    loop {
+        match link.wake(&mut receive, &mut buffer).await {
+            Wake::Data => loop {
+                let sent = match buffer.next_event(&mut receive) {
+                    Ok(Some(Event::Text(text))) => link.text(text).await,
+                    Ok(Some(Event::Binary(bytes))) => link.binary(bytes).await,
+                    Ok(Some(Event::Close(close))) => {
+                        link.handle_close(close);
+                        continue;
+                    }
+                    Ok(None) => break,
+                    other => panic!("{other:?}"),
+                };
+                sent.unwrap();
+                link.handle_data();
+                messages += 1;
+                match messages {
+                    WARM_UP => first = ALLOCATIONS.get(),
+                    _ => last = ALLOCATIONS.get(),
+                }
+            },
+            Wake::Finished => return (messages, last - first),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_thousand_small_messages_allocate_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for opcode in [Opcode::Text, Opcode::Binary] {
+        for batch in [1, 16] {
+            let (messages, allocations) = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let rounds = (WARM_UP + MESSAGES).div_ceil(batch);
+                let client = std::thread::spawn(move || client(address, opcode, batch, rounds));
+                let (stream, _) = listener.accept().await.unwrap();
+                let served = serve(Io::from(stream)).await;
+                client.join().unwrap();
+                served
+            });
+            assert!(messages >= WARM_UP + MESSAGES);
+            assert_eq!(allocations, 0, "{opcode:?} in batches of {batch}");
+        }
+    }
+}
