@@ -82,7 +82,8 @@ where
         let run = Arc::clone(&self.run);
         Outcome::upgrade(&self.factory, request, move |upgraded| {
             let (socket, request, registration) = upgraded.into_socket();
-            let conversation = run(socket, request);
+            // In a box of its own: awaited by value it would lie in the outer future twice.
+            let conversation = Box::pin(run(socket, request));
             Box::pin(async move {
                 let _registered = registration;
                 conversation.await;
