@@ -42,3 +42,8 @@ pub use stats::{
 
 #[doc(hidden)]
 pub use cli::run;
+
+/// The examples of the README are compiled as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
