@@ -14,9 +14,15 @@ use crate::client::{AutobahnOptions, AutobahnRun, AutobahnSummary};
 const AFTER_HELP: &str = "\
 The server judges the cases and writes the report.
 
-Exit codes: 0 every case was run and the server told to report; 1 a case fell silent; 2 usage; 3 no TCP connection;
-4 no valid 101; 5 the server closed instead of telling its number of cases; 6 handshake not done in time;
-130 interrupted.";
+Exit codes:
+    0  every case was run, and the server told to write its report
+    1  a case fell silent
+    2  usage
+    3  no TCP connection
+    4  no valid 101
+    5  the server closed instead of telling its number of cases
+    6  TCP up, handshake not done in time
+  130  interrupted";
 
 /// Options of `ws-testkit autobahn` as typed.
 #[derive(Debug, Args)]

@@ -23,18 +23,29 @@ const FAILURES_SHOWN: usize = 10;
 const DEFAULT_FRAGMENT: usize = 4000;
 
 const AFTER_HELP: &str = "\
-Without --protocol it sends PINGs and times the PONGs. With --protocol it sends messages and verifies what comes
-back, byte for byte and frame for frame:
-  org.ietf.websocket.test-echo            (echo, lws-mirror-protocol)  the frames as sent
-  org.ietf.websocket.test-echo-assemble   (echo-assemble)              one frame
-  org.ietf.websocket.test-echo-fragment   (echo-fragment)              two frames
-  org.ietf.websocket.test-echo-broadcast  (echo-broadcast, echo-broadcast-ping)
-                                                                       the messages of all clients
-Of any other protocol the messages themselves are expected back, in whatever frames.
+Without --protocol it sends PINGs and times the PONGs. With --protocol it sends
+messages and verifies what comes back, byte for byte and frame for frame:
+  org.ietf.websocket.test-echo            the frames as they were sent
+    (echo, lws-mirror-protocol)
+  org.ietf.websocket.test-echo-assemble   each message as one frame
+    (echo-assemble)
+  org.ietf.websocket.test-echo-fragment   each message as two frames
+    (echo-fragment)
+  org.ietf.websocket.test-echo-broadcast  the messages of all clients
+    (echo-broadcast, echo-broadcast-ping)
+  any other                               each message, in whatever frames
 
-Exit codes: 0 all answered and right; 1 an answer wrong, or missing at the timeout; 2 usage; 3 no TCP connection;
-4 no valid 101, or none of the offered protocols accepted; 5 closed before all answers were in; 6 handshake not
-done in time; 7 reserved for TLS; 130 interrupted. Of several clients: the first of 130, 3, 4, 6, 5, 1.";
+Exit codes:
+    0  all answered and right
+    1  an answer wrong, or missing at the timeout
+    2  usage
+    3  no TCP connection
+    4  no valid 101, or none of the offered protocols accepted
+    5  closed before all answers were in
+    6  TCP up, handshake not done in time
+    7  reserved for TLS
+  130  interrupted, after the summary
+Of several clients: the first of 130, 3, 4, 6, 5, 1.";
 
 /// Options of `ws-testkit client` as typed.
 #[derive(Debug, Args)]

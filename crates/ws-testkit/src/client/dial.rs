@@ -92,11 +92,20 @@ pub(super) fn config(options: &ClientOptions, delivery: Delivery) -> Config {
 
 fn ending(error: &ConnectError) -> Ending {
     match error {
-        ConnectError::Tcp(_) | ConnectError::Resolve(_) | ConnectError::Timeout(ConnectStage::Tcp) => {
+        ConnectError::Tcp(attempts) => {
+            let each = attempts
+                .iter()
+                .map(|(address, error)| format!("{address}: {error}"));
             Ending::NoConnection {
-                reason: with_sources(error),
+                reason: each.collect::<Vec<_>>().join("; "),
             }
         }
+        ConnectError::Resolve(_) => Ending::NoConnection {
+            reason: with_sources(error),
+        },
+        ConnectError::Timeout(ConnectStage::Tcp) => Ending::NoConnection {
+            reason: "no answer in time".into(),
+        },
         ConnectError::Timeout(_) => Ending::HandshakeTimeout,
         ConnectError::Refused(refused) => {
             let status = refused.status;

@@ -86,12 +86,12 @@ pub(crate) fn gave_up_line(client: usize, number: u64, clients: usize, timeout: 
     )
 }
 
-/// `client 0: sent text opcode=0x01 fin=0 4000 bytes`
+/// `client 0: sent frame opcode=0x01 fin=0 4000 bytes`
 pub(crate) fn frame_line(frame: &FrameSeen) -> String {
     let direction = if frame.sent { "sent" } else { "received" };
     let (fin, bytes) = (u8::from(frame.fin), plural(frame.bytes as u64, "byte"));
     format!(
-        "client {}: {direction} frame opcode={:#x} fin={fin} {bytes}",
+        "client {}: {direction} frame opcode={:#04x} fin={fin} {bytes}",
         frame.client, frame.opcode
     )
 }

@@ -1,5 +1,4 @@
 //! `ws-testkit autobahn` against a small fuzzing server on loopback.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Output, Stdio};
 

@@ -1,9 +1,11 @@
-//! `ws-testkit client` as a user meets it: the real program against small servers on loopback, good and bad.
+//! The client as a user meets it: the real program, and the library types, against servers on loopback, good and bad.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
+mod autobahn;
 mod endings;
 mod json;
+mod library;
 mod usage;
 
 use std::process::Stdio;
