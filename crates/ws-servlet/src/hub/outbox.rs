@@ -73,9 +73,8 @@ impl Outbox {
     pub(crate) async fn send(&self, message: Message) -> Result<(), UseError> {
         check(&message)?;
         loop {
-            let mut room = std::pin::pin!(self.room.notified());
-            // Listening begins before the look at the queue, so that no ring is missed in between.
-            room.as_mut().enable();
+            // Made before the look at the queue: it hears of every ring from now on, polled or not.
+            let room = self.room.notified();
             {
                 let mut state = self.lock();
                 state.check_open()?;

@@ -444,3 +444,32 @@ fn the_runtime_ends() {
     );
     assert_eq!((sessions.open(), sessions.hub().topics()), (0, 0));
 }
+
+/// The peer is not made to wait for what the endpoint does about the end.
+#[tokio::test(start_paused = true)]
+async fn the_close_frame_does_not_wait_for_on_close() {
+    struct Slow;
+    impl Endpoint for Slow {
+        async fn on_text(&mut self, _: &mut Session, _: &str) -> Result<(), EndpointError> {
+            Err(EndpointError::message("told to"))
+        }
+        async fn on_error(&mut self, _: &mut Session, _: &SessionError) {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        async fn on_close(&mut self, _: &mut Session, _: &CloseReason) {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    }
+    let rig = Rig::new(
+        WebSocketServlet::builder()
+            .endpoint("/", |_| Slow)
+            .build()
+            .unwrap(),
+    );
+    let (mut closing, mut failing) = (rig.open("/").await, rig.open("/").await);
+    closing.close(1000, "").await;
+    failing.text("fail").await;
+    let soon = Duration::from_secs(1);
+    assert_eq!(tokio::time::timeout(soon, closing.read_close()).await, Ok(1000));
+    assert_eq!(tokio::time::timeout(soon, failing.read_close()).await, Ok(1011));
+}

@@ -361,3 +361,22 @@ async fn a_sessions_own_send_may_be_dropped_too() {
         assert_eq!(said, messages, "{verb}");
     }
 }
+
+/// Each message fills the queue, and each is written at once: nothing else will wake the connection for the next.
+#[tokio::test(start_paused = true)]
+async fn mail_behind_a_full_queue_follows_when_the_queue_is_empty() {
+    let mut config = Config::server();
+    config.limits.soft_queue = 1000;
+    let servlet = servlet(config);
+    let sessions = servlet.sessions().clone();
+    let rig = Rig::new(servlet);
+    let mut peer = join(&rig, "/").await;
+    let handle = handle(&sessions).await;
+    for _ in 0..5 {
+        handle.try_send(vec![7; 5000]).unwrap();
+    }
+    for _ in 0..5 {
+        let frame = tokio::time::timeout(Duration::from_secs(1), peer.frame()).await;
+        assert_eq!(frame.expect("the next one").unwrap().1.len(), 5000);
+    }
+}

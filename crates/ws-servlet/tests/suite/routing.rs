@@ -12,7 +12,7 @@ use ws_servlet::{
     WebSocketServlet,
 };
 
-use crate::rig::{BINARY, FIN, Rig, status};
+use crate::rig::{BINARY, FIN, PING, PONG, Rig, status};
 
 /// Says what it knows of its connection.
 struct Tell(&'static str);
@@ -332,6 +332,38 @@ async fn an_idle_route_closes_with_1001() {
     assert_eq!(peer.read_close().await, 1001);
     let waited = before.elapsed().as_millis();
     assert!((4_900..6_000).contains(&waited), "{waited} ms");
+}
+
+/// The same for an endpoint that takes frames.
+struct Frames;
+
+impl Endpoint for Frames {
+    fn delivery(&self) -> Delivery {
+        Delivery::Fragment
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_of_every_kind_keeps_a_connection_from_being_idle() {
+    let servlet = WebSocketServlet::builder()
+        .init_parameter("maxIdleTime", "1000")
+        .endpoint("/messages", |_| Tell("messages"))
+        .endpoint("/frames", |_| Frames)
+        .build()
+        .unwrap();
+    let rig = Rig::new(servlet);
+    for path in ["/messages", "/frames"] {
+        for first in [FIN | 1, FIN | BINARY] {
+            let mut peer = rig.open(path).await;
+            for _ in 0..10 {
+                tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+                peer.send(first, b"x").await;
+            }
+            peer.send(FIN | PING, b"still here").await;
+            while peer.frame().await.expect("not closed").0 != FIN | PONG {}
+            assert_eq!(peer.read_close().await, 1001);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

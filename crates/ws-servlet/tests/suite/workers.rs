@@ -45,7 +45,7 @@ async fn one_hub_and_one_registry_for_all_workers() {
     // The kernel spreads connections over workers by a hash of the ports: some more make it certain.
     while sockets.len() < 8 || threads.lock().unwrap().len() < 2 {
         assert!(sockets.len() < 200, "one worker gets everything");
-        let (mut socket, _) = connect(&format!("ws://{address}/")).await.unwrap();
+        let (mut socket, _) = connect(format!("ws://{address}/")).await.unwrap();
         assert!(
             ids.insert(next(&mut socket).await.parse::<u64>().unwrap()),
             "ids are unique"
