@@ -91,7 +91,8 @@ impl Route {
         self
     }
 
-    /// Limits and timeouts of this route instead of the factory's. Init parameters are applied on top.
+    /// Limits and timeouts of this route instead of the factory's; [`Config::jetty_profile`] has the numbers of
+    /// Jetty 12. Init parameters are applied on top.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);

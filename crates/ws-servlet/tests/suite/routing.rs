@@ -305,6 +305,7 @@ async fn each_route_and_kind_has_its_own_limit() {
         ("/small", FIN | 1, 10),
         ("/small", FIN | BINARY, 20),
         ("/large", FIN | 1, 1_000_000),
+        ("/large", FIN | BINARY, 20),
     ] {
         let mut peer = rig.open(path).await;
         peer.read_text().await;
