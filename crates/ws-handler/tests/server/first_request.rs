@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use ws_handler::{
-    NoService, Outcome, PeerInfo, PlainConnection, RequestHead, Server, Service, WebSocketFactory,
+    Io, NoService, Outcome, PeerInfo, PlainConnection, RequestHead, Server, Service, WebSocketFactory,
     WebSocketHandler,
 };
 
@@ -267,4 +267,26 @@ async fn a_peer_that_neither_closes_nor_reads_is_dropped_two_seconds_after_the_r
     }
     assert!((2..3).contains(&began.elapsed().as_secs()));
     assert!(peer.write_all(b"x").await.is_err());
+}
+
+#[tokio::test]
+async fn nagle_s_algorithm_is_off() {
+    let factory = WebSocketFactory::default();
+    let service = Recorder::new(move |request| {
+        Outcome::upgrade(&factory, request, |upgraded| {
+            Box::pin(async move {
+                let Io::Tcp(mut stream) = upgraded.io else { return };
+                let answer = if stream.nodelay().unwrap() { b"off" } else { b"on!" };
+                stream.write_all(answer).await.unwrap();
+            })
+        })
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(ws_handler::serve(listener, service));
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    peer.write_all(UPGRADE.as_bytes()).await.unwrap();
+    assert!(read_head(&mut peer).await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(&read_bytes(&mut peer).await, b"off");
+    server.abort();
 }

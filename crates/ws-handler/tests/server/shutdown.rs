@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use ws_handler::{
-    HandshakeError, Outcome, Server, Signal, StopSummary, Upgraded, WebSocketFactory, WebSocketHandler,
+    HandshakeError, Lost, Outcome, PeerInfo, RequestHead, Server, Service, Signal, SocketError, StopSummary,
+    Upgraded, WebSocketFactory, WebSocketHandler,
 };
 use ws_proto::CloseCode;
 
@@ -106,6 +107,23 @@ async fn what_is_open_at_the_deadline_is_dropped_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_owner_of_a_dropped_connection_learns_of_it() {
+    let (sender, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    let handler = WebSocketHandler::new(WebSocketFactory::default(), move |mut socket, _| {
+        let sender = sender.clone();
+        async move { sender.send(socket.recv().await).unwrap() }
+    });
+    let server = start(Server::new(), handler);
+    let _silent = upgraded(&server).await;
+    server.handle.shutdown(Duration::from_secs(5)).await;
+    let end = ends.recv().await;
+    assert!(
+        matches!(end, Some(Err(SocketError::Lost(Lost::Dropped)))),
+        "{end:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline() {
     let factory = WebSocketFactory::default();
     let count = factory.clone();
@@ -161,13 +179,47 @@ async fn a_shutdown_goes_on_though_nobody_waits_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_the_service_still_considers_gets_503() {
-    let service = Recorder::new(|_| Outcome::Handover);
-    let server = start(
-        Server::new(),
-        WebSocketHandler::new(WebSocketFactory::default(), |_, _| async {}).next(service),
-    );
+    struct Slow;
+    impl Service for Slow {
+        async fn call(&self, _: &RequestHead, _: &PeerInfo) -> Outcome {
+            std::future::pending().await
+        }
+    }
+    let server = start(Server::new(), Slow);
+    let mut peer = server.network.send(UPGRADE).await;
+    sleep(Duration::from_millis(1)).await;
     let stop = server.handle.shutdown(Duration::from_secs(5));
-    assert_eq!(counts(stop.await), (0, 0));
+    let text = read_all(&mut peer).await;
+    assert!(
+        text.starts_with("HTTP/1.1 503 ") && text.contains("Retry-After: "),
+        "{text}"
+    );
+    drop(peer);
+    assert_eq!(counts(stop.await), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_in_the_queue_of_the_listener_get_503() {
+    let server = start(
+        Server::new().waiting_limit(1),
+        Recorder::echo_bytes(WebSocketFactory::default()),
+    );
+    let _accepted = server.network.connect();
+    let mut queued = [
+        server.network.send(UPGRADE).await,
+        server.network.send(UPGRADE).await,
+    ];
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(server.handle.open_connections(), 1, "the others wait");
+    let stop = server.handle.shutdown(Duration::from_secs(5));
+    for peer in &mut queued {
+        let text = read_all(peer).await;
+        assert!(
+            text.starts_with("HTTP/1.1 503 ") && text.contains("Retry-After: "),
+            "{text}"
+        );
+    }
+    stop.await;
 }
 
 #[tokio::test(start_paused = true)]
