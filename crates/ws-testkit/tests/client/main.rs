@@ -4,6 +4,7 @@
 mod answers;
 mod autobahn;
 mod endings;
+mod faulty;
 mod json;
 mod library;
 mod usage;
