@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceivePath};
 
 use super::Link;
@@ -73,7 +74,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                     Poll::Ready(None) => continue,
                     Poll::Pending => {}
                 }
-                if self.flags.rung {
+                // A task that has had its share of this turn is told "pending" although there may be bytes.
+                if self.flags.rung && has_budget_remaining() {
                     self.run_timers(receive);
                     continue;
                 }
