@@ -12,5 +12,6 @@ mod wire;
 
 // layer 2
 mod command;
+mod lifecycle;
 mod plain_http;
 mod protocols;

@@ -139,6 +139,12 @@ impl Wire {
         rest
     }
 
+    /// Reads until the connection is over, in order or not.
+    pub(crate) async fn ended(&mut self) {
+        let mut rest = Vec::new();
+        drop(self.stream.read_to_end(&mut rest).await);
+    }
+
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("write");
     }
