@@ -32,6 +32,8 @@ use crate::random::RandomMasks;
 /// already waiting for `recv`. Then the reply is queued, and the last reply, or the next `recv` that waits, writes all
 /// of them together.
 ///
+/// Timers (keep-alive, closing, stalls) run on the tokio runtime that polls it, and only while it is polled.
+///
 /// Dropping it drops the stream without a closing handshake (the peer sees 1006): [`close`](Self::close) it first.
 ///
 /// # Examples
