@@ -128,6 +128,7 @@ pub(crate) async fn read_head(io: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// One response with a Content-Length.
+#[cfg(feature = "hyper")]
 pub(crate) async fn read_response(io: &mut (impl AsyncRead + Unpin)) -> (String, String) {
     let head = read_head(io).await;
     let length = head.to_ascii_lowercase();
