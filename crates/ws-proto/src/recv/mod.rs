@@ -14,6 +14,8 @@ mod direct;
 
 mod progress;
 
+mod short;
+
 #[cfg(test)]
 mod tests;
 
@@ -84,6 +86,8 @@ pub struct ReceivePath {
     control: Vec<u8>,
     /// The last event was lent from `assembly` or `control`, which is to be emptied before going on.
     lent: bool,
+    /// The longest payload that may take the short way (`short`), if any may.
+    short: Option<u8>,
 }
 
 /// A frame whose payload is complete, and where that lies: in the input, or (`None`) where it was gathered.
@@ -105,6 +109,7 @@ impl ReceivePath {
     pub fn new(role: Role, config: Arc<Config>) -> Self {
         Self {
             role,
+            short: short::limit(&config),
             config,
             reserved: ReservedBits::NONE,
             state: State::HEADER,
@@ -129,6 +134,9 @@ impl ReceivePath {
     ) -> Result<Option<Event<'s>>, ProtocolError> {
         if self.lent {
             self.forget_lent();
+        }
+        if let Some((kind, payload)) = self.take_short(input) {
+            return self.whole_message(kind, payload);
         }
         match self.advance(input) {
             Ok(None) => Ok(None),
@@ -342,16 +350,28 @@ impl ReceivePath {
             return Ok(Some(Event::Fragment(event)));
         }
         match (kind, payload) {
-            (MessageKind::Binary, Some(payload)) => Ok(Some(Event::Binary(payload))),
+            (kind, Some(payload)) => self.whole_message(kind, payload),
             (MessageKind::Binary, None) => Ok(Some(Event::Binary(self.assembly.bytes()))),
-            (MessageKind::Text, Some(payload)) => match simdutf8::basic::from_utf8(payload) {
-                Ok(text) => Ok(Some(Event::Text(text))),
-                Err(_) => Err(self.fail(ProtocolError::TextUtf8)),
-            },
             (MessageKind::Text, None) if self.utf8.is_complete() => {
                 Ok(Some(Event::Text(self.assembly.text())))
             }
             (MessageKind::Text, None) => Err(self.fail(ProtocolError::TextUtf8)),
+        }
+    }
+
+    /// Makes the event of a message that lay whole in the input.
+    #[inline]
+    fn whole_message<'s>(
+        &mut self,
+        kind: MessageKind,
+        payload: &'s mut [u8],
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        match kind {
+            MessageKind::Binary => Ok(Some(Event::Binary(payload))),
+            MessageKind::Text => match simdutf8::basic::from_utf8(payload) {
+                Ok(text) => Ok(Some(Event::Text(text))),
+                Err(_) => Err(self.fail(ProtocolError::TextUtf8)),
+            },
         }
     }
 

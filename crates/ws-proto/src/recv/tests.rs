@@ -310,3 +310,37 @@ fn an_error_stops_the_path() {
     );
     assert!(path.is_stopped() && !path.is_unfinished());
 }
+
+#[test]
+fn the_short_way_obeys_the_same_limits() {
+    for (change, size, expected) in [
+        (
+            (|limits| limits.max_frame_size = 5) as fn(&mut crate::config::Limits),
+            5,
+            "Text",
+        ),
+        (|limits| limits.max_frame_size = 5, 6, "FrameTooBig"),
+        (|limits| limits.max_message_size = 5, 5, "Text"),
+        (|limits| limits.max_message_size = 5, 6, "MessageTooBig"),
+        (|limits| limits.max_fragments = 0, 1, "TooManyFragments"),
+        (|_| (), 125, "Text"),
+        (|_| (), 126, "Text"),
+    ] {
+        let mut path = server(|config| change(&mut config.limits));
+        let found = last(&mut path, &frame(true, Opcode::Text, &vec![b'a'; size]));
+        assert!(found.starts_with(expected), "{size}: {found}");
+    }
+    let mut path = server(|_| ());
+    assert_eq!(last(&mut path, &frame(false, Opcode::Text, b"open")), "");
+    assert_eq!(
+        last(&mut path, &frame(true, Opcode::Text, b"new")),
+        "ExpectedContinuation"
+    );
+    let mut path = server(|_| ());
+    assert_eq!(last(&mut path, &frame(true, Opcode::Close, b"")), "Close(None)");
+    assert_eq!(
+        last(&mut path, &frame(true, Opcode::Text, b"late")),
+        "",
+        "discarded"
+    );
+}

@@ -1,0 +1,68 @@
+//! The usual frame in one look: a whole message of at most 125 bytes in one frame that lies whole in the input. It
+//! passes the same checks as every frame, all of them at once; whatever is not of this kind takes the general way.
+
+use super::{ReceivePath, State};
+use crate::config::{Config, Delivery};
+use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::mask::{MaskKey, apply_mask};
+use crate::message::MessageKind;
+
+/// FIN and opcode 1, no reserved bit (RFC 6455 §5.2).
+const WHOLE_TEXT: u8 = 0x81;
+/// FIN and opcode 2, no reserved bit.
+const WHOLE_BINARY: u8 = 0x82;
+const MASK: u8 = 0x80;
+
+/// The longest payload that may take this way under `config`; `None`: none may.
+pub(super) fn limit(config: &Config) -> Option<u8> {
+    let limits = &config.limits;
+    if config.delivery != Delivery::Message || limits.max_fragments == 0 {
+        return None;
+    }
+    u8::try_from(
+        MAX_CONTROL_PAYLOAD
+            .min(limits.max_frame_size)
+            .min(limits.max_message_size),
+    )
+    .ok()
+}
+
+impl ReceivePath {
+    /// Takes such a frame from the start of `input`, unmasked. `None`: it is no such frame, nothing was taken.
+    #[inline]
+    pub(super) fn take_short<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<(MessageKind, &'i mut [u8])> {
+        let limit = self.short?;
+        if self.message.is_some() || !matches!(self.state, State::Header { len: 0, .. }) {
+            return None;
+        }
+        let [first, second, rest @ ..] = &**input else {
+            return None;
+        };
+        let kind = match *first {
+            WHOLE_TEXT => MessageKind::Text,
+            WHOLE_BINARY => MessageKind::Binary,
+            _ => return None,
+        };
+        let len = *second & !MASK;
+        let masked = *second & MASK != 0;
+        if len > limit || masked != self.role.expects_mask() {
+            return None;
+        }
+        let (key, header) = match rest.first_chunk::<4>() {
+            Some(key) if masked => (Some(MaskKey(*key)), 6),
+            None if masked => return None,
+            _ => (None, 2),
+        };
+        let end = header + usize::from(len);
+        if input.len() < end {
+            return None;
+        }
+        let (frame, rest) = std::mem::take(input).split_at_mut(end);
+        *input = rest;
+        let payload = frame.get_mut(header..).unwrap_or_default();
+        if let Some(key) = key {
+            apply_mask(key, payload);
+        }
+        Some((kind, payload))
+    }
+}
