@@ -76,6 +76,10 @@ pub struct Timeouts {
     /// After the closing handshake, how long to read and discard before TCP is closed, so that no reset
     /// destroys what the peer has not read yet. Default 2 s.
     pub drain: Duration,
+    /// A compressor with context takeover that was not used for this long gives its memory back, about 190 KiB, and
+    /// keeps only its history, at most the agreed window (4 KiB by default). Waking another one costs about 10 µs.
+    /// Default 1 s.
+    pub compressor: Option<Duration>,
 }
 
 /// Everything that can be configured about one connection. Shared by all connections of a route, as an `Arc`.
@@ -121,6 +125,7 @@ impl Config {
                 write_stall: Some(Duration::from_secs(30)),
                 close: Some(Duration::from_secs(10)),
                 drain: Duration::from_secs(2),
+                compressor: Some(Duration::from_secs(1)),
             },
             delivery: Delivery::Message,
         }

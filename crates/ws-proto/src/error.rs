@@ -38,6 +38,9 @@ pub enum ProtocolError {
     CloseReasonUtf8,
     /// Text that is not UTF-8 (RFC 6455 §8.1).
     TextUtf8,
+    /// A compressed message that cannot be inflated: corrupt, cut short, or with a reference to bytes before what
+    /// was agreed to be kept (RFC 7692 §7.2.2).
+    CompressedData,
     /// A frame longer than the frame limit (RFC 6455 §10.4).
     FrameTooBig,
     /// A message longer than the message limit (RFC 6455 §10.4).
@@ -67,7 +70,7 @@ impl ProtocolError {
             | Self::ExpectedContinuation
             | Self::ClosePayloadLength
             | Self::CloseCode(_) => CloseCode::PROTOCOL_ERROR,
-            Self::CloseReasonUtf8 | Self::TextUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::CloseReasonUtf8 | Self::TextUtf8 | Self::CompressedData => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments | Self::TooManyPings | Self::MessageStalled => CloseCode::POLICY_VIOLATION,
         }
@@ -91,6 +94,7 @@ impl ProtocolError {
             Self::CloseCode(_) => "close code that may not be sent",
             Self::CloseReasonUtf8 => "close reason is not UTF-8",
             Self::TextUtf8 => "text is not UTF-8",
+            Self::CompressedData => "compressed data is corrupt",
             Self::FrameTooBig => "frame too big",
             Self::MessageTooBig => "message too big",
             Self::TooManyFragments => "too many fragments in one message",
@@ -165,6 +169,7 @@ mod tests {
             E::CloseCode(1005),
             E::CloseReasonUtf8,
             E::TextUtf8,
+            E::CompressedData,
             E::FrameTooBig,
             E::MessageTooBig,
             E::TooManyFragments,

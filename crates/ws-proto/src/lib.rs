@@ -46,8 +46,14 @@ pub use codec::{CodecError, Received, WebSocketCodec};
 pub use config::{Config, Delivery, Limits, PingBudget, Timeouts, UNLIMITED};
 pub use connection::{Connection, TcpAction, TcpClosing, Timeout, Timers};
 pub use error::{ProtocolError, UseError};
+#[cfg(feature = "deflate")]
 pub use ext::{
-    ExtensionOffer, ExtensionOffers, ExtensionParameter, ExtensionSyntaxError, ReservedBits,
+    CodecPool, DeflateAgreement, DeflateConfig, DeflateParameters, Deflater, DeflaterSettings, Inflater,
+    PERMESSAGE_DEFLATE, WindowBits,
+};
+pub use ext::{
+    ExtensionFrame, ExtensionOffer, ExtensionOffers, ExtensionParameter, ExtensionSyntaxError, Extensions,
+    FragmentExtension, FrameDecoder, FrameEncoder, FrameExtension, IdentityExtension, ReservedBits,
     ReservedBitsTaken, ReservedOwners, parse_extensions,
 };
 pub use frame::{CloseEvent, CloseFrame, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
@@ -55,5 +61,5 @@ pub use mask::{MaskGen, MaskKey, apply_mask};
 pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
 pub use recv::{Event, FragmentEvent, ReceivePath};
 pub use role::Role;
-pub use send::{CloseReason, CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendPath};
+pub use send::{CloseReason, CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendOptions, SendPath};
 pub use utf8::{Completed, InvalidUtf8, Utf8Validator, Validated};

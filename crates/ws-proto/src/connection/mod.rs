@@ -18,6 +18,7 @@ use bytes::Buf;
 use crate::code::CloseCode;
 use crate::config::Config;
 use crate::error::{ProtocolError, UseError};
+use crate::ext::Extensions;
 use crate::mask::MaskGen;
 use crate::message::Message;
 use crate::recv::{Event, ReceivePath};
@@ -96,6 +97,16 @@ impl Connection {
             send,
             timers: Timers::new(config, now),
             tcp: TcpClosing::new(),
+        }
+    }
+
+    /// The same with the extensions that the handshake agreed on.
+    #[must_use]
+    pub fn with_extensions(self, extensions: &Extensions) -> Self {
+        Self {
+            receive: self.receive.with_extensions(extensions),
+            send: self.send.with_extensions(extensions),
+            ..self
         }
     }
 

@@ -33,10 +33,12 @@ enum Timer {
     Idle,
     /// [`ping_interval`](crate::Timeouts::ping_interval), from the last byte received. Rests while a pong is due.
     Ping,
+    /// [`compressor`](crate::Timeouts::compressor), from the last data frame sent while a compressor is held.
+    Compressor,
 }
 
 impl Timer {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Drain,
         Self::Close,
         Self::Write,
@@ -45,6 +47,7 @@ impl Timer {
         Self::Pong,
         Self::Idle,
         Self::Ping,
+        Self::Compressor,
     ];
 
     /// Those that run while nothing is read, too.
@@ -63,6 +66,7 @@ impl Timer {
             Self::Pong => timeouts.pong,
             Self::Idle => timeouts.idle,
             Self::Ping => timeouts.ping_interval,
+            Self::Compressor => timeouts.compressor,
         }
     }
 }
@@ -94,6 +98,8 @@ pub enum Timeout {
     CloseOverdue,
     /// The peer did not close TCP after the closing handshake: to be dropped.
     DrainOver,
+    /// Nothing was sent for a while that is compressed with context: the compressor's memory is to be given back.
+    CompressorIdle,
 }
 
 impl Timeout {
@@ -107,6 +113,7 @@ impl Timeout {
             // The code may be sent, so this is never refused.
             Self::Idle => drop(send.close(Some((CloseCode::GOING_AWAY, "idle for too long")))),
             Self::MessageStalled => send.fail(&ProtocolError::MessageStalled),
+            Self::CompressorIdle => send.hibernate(),
             Self::WriteStalled | Self::CloseOverdue | Self::DrainOver => send.handle_lost(Initiator::Local),
         }
     }
@@ -225,6 +232,7 @@ impl Timers {
                 Timer::Pong,
                 Timer::Idle,
                 Timer::Ping,
+                Timer::Compressor,
             ] {
                 self.stop(timer);
             }
@@ -248,7 +256,9 @@ impl Timers {
         if sent != self.sent {
             self.sent = sent;
             self.start(Timer::Idle);
+            self.stop(Timer::Compressor);
         }
+        self.run_while(Timer::Compressor, send.holds_compressor());
         let unfinished = receive.is_unfinished();
         let progress = receive.progress();
         if unfinished && progress != self.progress {
@@ -309,6 +319,7 @@ impl Timers {
                 self.start(Timer::Pong);
                 Timeout::SendPing(self.ping_number.to_be_bytes())
             }
+            Timer::Compressor => Timeout::CompressorIdle,
         })
     }
 

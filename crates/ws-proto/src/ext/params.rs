@@ -53,6 +53,22 @@ impl<'a> ExtensionOffer<'a> {
         Ok(self)
     }
 
+    /// An extension of names and values that are known to be tokens: what an extension of ours writes.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn of_tokens(
+        name: &'static str,
+        parameters: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> ExtensionOffer<'static> {
+        let parameter = |(name, value): (&'static str, Option<String>)| ExtensionParameter {
+            name: Cow::Borrowed(name),
+            value: value.map(Cow::Owned),
+        };
+        ExtensionOffer {
+            name: Cow::Borrowed(name),
+            parameters: parameters.into_iter().map(parameter).collect(),
+        }
+    }
+
     /// The extension's name, as written. Names are compared without regard to case by nobody but the
     /// extension itself.
     pub fn name(&self) -> &str {

@@ -58,6 +58,20 @@ impl Assembly {
         Ok(())
     }
 
+    /// Sees to it that `additional` bytes find room, growing by doubling but never beyond `limit` bytes, so that a
+    /// message of `limit` bytes, however it arrives, never takes twice that.
+    pub(super) fn make_room(&mut self, additional: usize, limit: usize) {
+        let wanted = self.bytes().len().saturating_add(additional);
+        if wanted <= self.capacity() {
+            return;
+        }
+        let room = self.capacity().saturating_mul(2).min(limit).max(wanted) - self.bytes().len();
+        match self {
+            Self::Bytes(bytes) => bytes.reserve_exact(room),
+            Self::Text(text) => text.reserve_exact(room),
+        }
+    }
+
     /// Appends bytes, whatever they are.
     pub(super) fn push_bytes(&mut self, part: &[u8]) {
         append(self.as_bytes(), part);

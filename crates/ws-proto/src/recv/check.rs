@@ -3,7 +3,7 @@
 
 use crate::config::Limits;
 use crate::error::ProtocolError;
-use crate::ext::ReservedBits;
+use crate::ext::{LegalBits, ReservedBits};
 use crate::frame::{FrameHeader, Lead, Opcode};
 use crate::message::MessageKind;
 use crate::role::Role;
@@ -16,6 +16,10 @@ pub(super) struct OpenMessage {
     pub(super) size: usize,
     /// Its frames so far, empty ones counted.
     pub(super) fragments: usize,
+    /// It is compressed (RFC 7692 §6): RSV1 was set on its first frame.
+    pub(super) compressed: bool,
+    /// Bytes that extensions have made of it so far: never above the message limit.
+    pub(super) made: usize,
 }
 
 /// Reads a header from the start of `bytes` and judges it. `None`: it is not complete.
@@ -23,7 +27,7 @@ pub(super) struct OpenMessage {
 pub(super) fn header(
     bytes: &[u8],
     role: Role,
-    reserved: ReservedBits,
+    legal: LegalBits,
     message: Option<&OpenMessage>,
     limits: &Limits,
 ) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
@@ -31,11 +35,11 @@ pub(super) fn header(
         return Ok(None);
     };
     let lead = Lead::parse(*first, *second)?;
-    check_lead(lead, role, reserved, message.is_some())?;
+    check_lead(lead, role, legal, message.is_some())?;
     let parsed = FrameHeader::parse_rest(lead, rest)?;
     // The length is judged as soon as it is there; the masking key may still be on its way.
     match parsed {
-        Some((header, _)) => check_size(header.opcode, header.payload_len, message, limits)?,
+        Some((header, _)) => check_size(lead, header.payload_len, message, limits)?,
         None => check_early_size(lead, rest, message, limits)?,
     }
     Ok(parsed)
@@ -43,17 +47,10 @@ pub(super) fn header(
 
 /// What the first two bytes can tell.
 #[inline]
-fn check_lead(
-    lead: Lead,
-    role: Role,
-    reserved: ReservedBits,
-    message_open: bool,
-) -> Result<(), ProtocolError> {
+fn check_lead(lead: Lead, role: Role, legal: LegalBits, message_open: bool) -> Result<(), ProtocolError> {
     // RFC 6455 §5.2: "If a nonzero value is received and none of the negotiated extensions defines the meaning of
     // such a nonzero value, the receiving endpoint MUST _Fail the WebSocket Connection_."
-    if lead.rsv != 0
-        && (lead.opcode.is_control() || !reserved.contains(ReservedBits::from_first_byte(lead.rsv)))
-    {
+    if lead.rsv != 0 && !is_legal(lead, legal) {
         return Err(ProtocolError::ReservedBits);
     }
     // RFC 6455 §5.1: "The server MUST close the connection upon receiving a frame that is not masked." "A client
@@ -73,29 +70,57 @@ fn check_lead(
     }
 }
 
+/// No extension gives a meaning to a bit on a control frame (RFC 7692 §6.1 forbids it for its own).
+#[cold]
+fn is_legal(lead: Lead, legal: LegalBits) -> bool {
+    let bits = ReservedBits::from_first_byte(lead.rsv);
+    match lead.opcode {
+        Opcode::Text | Opcode::Binary => legal.first.contains(bits),
+        Opcode::Continuation => legal.later.contains(bits),
+        _ => false,
+    }
+}
+
 /// What the length tells. Compared as 64 bits, before it is used for anything.
 #[inline]
 fn check_size(
-    opcode: Opcode,
+    lead: Lead,
     payload_len: u64,
     message: Option<&OpenMessage>,
     limits: &Limits,
 ) -> Result<(), ProtocolError> {
-    if opcode.is_control() {
+    if lead.opcode.is_control() {
         return Ok(());
     }
-    if payload_len > widen(limits.max_frame_size) {
+    let (size, fragments) = message.map_or((0, 0), |message| (message.size, message.fragments));
+    let (frame_limit, message_limit) = if lead.rsv != 0 || message.is_some_and(|message| message.compressed) {
+        (
+            grown(limits.max_frame_size, 1),
+            grown(limits.max_message_size, fragments),
+        )
+    } else {
+        (limits.max_frame_size, limits.max_message_size)
+    };
+    if payload_len > widen(frame_limit) {
         return Err(ProtocolError::FrameTooBig);
     }
-    let (size, fragments) = message.map_or((0, 0), |message| (message.size, message.fragments));
     match widen(size).checked_add(payload_len) {
-        Some(total) if total <= widen(limits.max_message_size) => {}
+        Some(total) if total <= widen(message_limit) => {}
         _ => return Err(ProtocolError::MessageTooBig),
     }
     if fragments >= limits.max_fragments {
         return Err(ProtocolError::TooManyFragments);
     }
     Ok(())
+}
+
+/// How long something that an extension has coded may be on the wire. Data that does not shrink grows: by an eighth
+/// with the worst of codes of RFC 1951, and by a few bytes for every fragment. None of it is stored; what comes out
+/// is held to the limit exactly.
+#[cold]
+fn grown(limit: usize, fragments: usize) -> usize {
+    let per_fragment = fragments.saturating_add(4).saturating_mul(16);
+    limit.saturating_add(limit / 8).saturating_add(per_fragment)
 }
 
 /// The length of a header that lacks only its masking key.
@@ -113,7 +138,7 @@ fn check_early_size(
         },
         rest,
     )? {
-        Some((header, _)) => check_size(header.opcode, header.payload_len, message, limits),
+        Some((header, _)) => check_size(lead, header.payload_len, message, limits),
         None => Ok(()),
     }
 }

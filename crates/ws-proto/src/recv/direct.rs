@@ -3,7 +3,7 @@
 
 use bytes::BufMut;
 
-use super::{Event, ReceivePath, State};
+use super::{Coding, Event, ReceivePath, State};
 use crate::config::Delivery;
 use crate::error::ProtocolError;
 use crate::mask::apply_mask;
@@ -28,7 +28,8 @@ impl ReceivePath {
         let State::Payload(frame) = &self.state else {
             return None;
         };
-        if frame.opcode.is_control() || frame.missing < DIRECT_READ_MIN {
+        // What extensions have made something of goes through them first.
+        if frame.opcode.is_control() || frame.missing < DIRECT_READ_MIN || frame.coding != Coding::Plain {
             return None;
         }
         let missing = frame.missing;

@@ -12,6 +12,7 @@ mod assemble;
 
 mod direct;
 
+mod coded;
 mod progress;
 
 mod short;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
-use crate::ext::ReservedBits;
+use crate::ext::{Extensions, Incoming, LegalBits, ReservedBits};
 use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::message::MessageKind;
@@ -44,6 +45,21 @@ struct OpenFrame {
     key: Option<MaskKey>,
     /// Bytes of payload that have not arrived.
     missing: usize,
+    /// The reserved bits of the header.
+    reserved: ReservedBits,
+    /// What has to be done before the payload is the application's.
+    coding: Coding,
+}
+
+/// What extensions have made of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    /// Nothing.
+    Plain,
+    /// It is compressed: inflated as it arrives (RFC 7692 §6).
+    Deflated,
+    /// An extension wants to see the frame whole.
+    Whole,
 }
 
 /// Where in the stream of frames the input stands.
@@ -73,8 +89,10 @@ impl State {
 pub struct ReceivePath {
     role: Role,
     config: Arc<Config>,
-    /// The reserved bits that negotiated extensions own; none until an extension exists (RFC 6455 §5.2).
-    reserved: ReservedBits,
+    /// The reserved bits that negotiated extensions own (RFC 6455 §5.2).
+    legal: LegalBits,
+    /// What negotiated extensions do to frames; `None` for nearly everybody.
+    extensions: Option<Box<Incoming>>,
     state: State,
     /// The fragmented message that is open, if any (RFC 6455 §5.4).
     message: Option<OpenMessage>,
@@ -111,7 +129,8 @@ impl ReceivePath {
             role,
             short: short::limit(&config),
             config,
-            reserved: ReservedBits::NONE,
+            legal: LegalBits::default(),
+            extensions: None,
             state: State::HEADER,
             message: None,
             assembly: Assembly::default(),
@@ -119,6 +138,14 @@ impl ReceivePath {
             control: Vec::new(),
             lent: false,
         }
+    }
+
+    /// The same with the extensions that the handshake agreed on.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
+        self.legal = extensions.legal();
+        self.extensions = extensions.incoming();
+        self
     }
 
     /// The next event of `input`, which is advanced past it and unmasked in place. `Ok(None)`: all of `input` is
@@ -180,7 +207,7 @@ impl ReceivePath {
             check::header(
                 input,
                 self.role,
-                self.reserved,
+                self.legal,
                 self.message.as_ref(),
                 &self.config.limits,
             )?
@@ -200,7 +227,7 @@ impl ReceivePath {
                 }
                 let gathered = bytes.get(..kept + copied).unwrap_or_default();
                 let limits = &self.config.limits;
-                match check::header(gathered, self.role, self.reserved, self.message.as_ref(), limits)? {
+                match check::header(gathered, self.role, self.legal, self.message.as_ref(), limits)? {
                     Some((header, header_len)) => (header, header_len.saturating_sub(kept)),
                     None => {
                         // Cannot exceed 14.
@@ -221,6 +248,7 @@ impl ReceivePath {
         // Judged: not above the frame limit, which is a `usize`.
         let missing = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
         let first = header.opcode != Opcode::Continuation;
+        let mut coding = Coding::Plain;
         if !header.opcode.is_control() {
             let message = self.message.get_or_insert(OpenMessage {
                 kind: if header.opcode == Opcode::Text {
@@ -230,9 +258,14 @@ impl ReceivePath {
                 },
                 size: 0,
                 fragments: 0,
+                compressed: false,
+                made: 0,
             });
             message.size = message.size.saturating_add(missing);
             message.fragments = message.fragments.saturating_add(1);
+            if let Some(extensions) = &self.extensions {
+                coding = coded::coding(extensions, message, header.rsv);
+            }
         }
         let frame = OpenFrame {
             opcode: header.opcode,
@@ -240,6 +273,8 @@ impl ReceivePath {
             first,
             key: header.mask,
             missing,
+            reserved: ReservedBits::from_first_byte(header.rsv),
+            coding,
         };
         self.state = State::Payload(frame);
         frame
@@ -276,6 +311,9 @@ impl ReceivePath {
             }
             self.control.extend_from_slice(part);
             return Ok(if complete { Taken::Gathered } else { Taken::More });
+        }
+        if frame.coding != Coding::Plain {
+            return self.take_coded(frame, part, complete);
         }
         self.take_data(frame, part, complete)
     }
@@ -415,6 +453,9 @@ impl ReceivePath {
         self.message = None;
         self.utf8.reset();
         self.assembly.clear();
+        if let Some(extensions) = &mut self.extensions {
+            extensions.abandon();
+        }
     }
 
     /// Discards all further input, as after our own decision to fail the connection (RFC 6455 §7.1.7).

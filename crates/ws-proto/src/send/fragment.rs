@@ -5,6 +5,7 @@ use crate::frame::Opcode;
 use crate::message::MessageKind;
 
 use super::SendPath;
+use super::options::SendOptions;
 
 impl SendPath {
     /// Queues one frame of a message that is sent in parts; `fin` ends the message.
@@ -17,7 +18,9 @@ impl SendPath {
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] if a message of the other kind is open.
     pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), UseError> {
         let opcode = self.next_fragment(kind, fin)?;
-        self.push_frame(opcode, fin, payload);
+        if !self.push_coded(opcode, fin, payload, SendOptions::DEFAULT) {
+            self.push_frame(opcode, fin, payload);
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::frame::Opcode;
 use crate::message::MessageKind;
 
 use super::SendPath;
+use super::options::SendOptions;
 
 /// Payloads from this many bytes on are worth not copying: below it one more copy costs less than one more slice to
 /// write and, for shared ones, a reference count.
@@ -17,7 +18,7 @@ pub const LARGE_PAYLOAD: usize = 16 * 1024;
 impl SendPath {
     /// Begins a whole message of which the payload stays with the caller. Returns how many bytes at the end of
     /// `payload` the caller must write itself: all of them, or none if the payload was copied after all, because it
-    /// is small or because this is a client, which masks.
+    /// is small, because it was compressed, or because this is a client, which masks.
     ///
     /// Then, until [`large_remaining`](Self::large_remaining) is 0: write what is queued
     /// ([`chunks_vectored`](bytes::Buf::chunks_vectored) ends where the payload begins) followed by the last
@@ -28,11 +29,11 @@ impl SendPath {
     /// ```
     /// # use std::sync::Arc;
     /// use bytes::Buf;
-    /// use ws_proto::{Config, MessageKind, SendPath};
+    /// use ws_proto::{Config, MessageKind, SendOptions, SendPath};
     ///
     /// let mut send = SendPath::server(Arc::new(Config::server()));
     /// let payload = vec![7; 100_000];
-    /// assert_eq!(send.begin_large(MessageKind::Binary, &payload)?, payload.len());
+    /// assert_eq!(send.begin_large(MessageKind::Binary, &payload, SendOptions::new())?, payload.len());
     /// assert_eq!(send.chunk(), [0x82, 127, 0, 0, 0, 0, 0, 1, 0x86, 0xA0]); // the header and nothing else
     /// send.advance(10 + 60_000); // the transport took the header and 60,000 bytes of `payload`
     /// let rest = &payload[payload.len() - send.large_remaining()..];
@@ -44,9 +45,14 @@ impl SendPath {
     ///
     /// # Errors
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
-    pub fn begin_large(&mut self, kind: MessageKind, payload: &[u8]) -> Result<usize, UseError> {
+    pub fn begin_large(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        options: SendOptions,
+    ) -> Result<usize, UseError> {
         self.begin_whole_message()?;
-        Ok(self.push_lent(kind.opcode(), true, payload))
+        Ok(self.push_lent(kind.opcode(), true, payload, options))
     }
 
     /// The same for one frame of a fragmented message: [`send_fragment`](Self::send_fragment) without the copy.
@@ -58,12 +64,16 @@ impl SendPath {
         kind: MessageKind,
         payload: &[u8],
         fin: bool,
+        options: SendOptions,
     ) -> Result<usize, UseError> {
         let opcode = self.next_fragment(kind, fin)?;
-        Ok(self.push_lent(opcode, fin, payload))
+        Ok(self.push_lent(opcode, fin, payload, options))
     }
 
-    fn push_lent(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) -> usize {
+    fn push_lent(&mut self, opcode: Opcode, fin: bool, payload: &[u8], options: SendOptions) -> usize {
+        if self.push_coded(opcode, fin, payload, options) {
+            return 0;
+        }
         // One payload is lent at a time: a second one is copied.
         if self.masks.is_some() || payload.len() < LARGE_PAYLOAD || self.queue.borrowed() > 0 {
             self.push_frame(opcode, fin, payload);

@@ -5,10 +5,13 @@
 //! in `output`. When to write, and what the peer's frames mean, is not decided here.
 
 mod closing;
-mod prepared;
+mod options;
 mod queue;
 
+mod prepared;
+
 mod close;
+mod coded;
 mod control;
 mod fragment;
 mod large;
@@ -19,6 +22,7 @@ mod tests;
 
 pub use closing::{CloseReason, CloseState, Initiator};
 pub use large::LARGE_PAYLOAD;
+pub use options::SendOptions;
 pub use prepared::PreparedMessage;
 
 use std::sync::Arc;
@@ -28,6 +32,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::copy::append;
 use crate::error::UseError;
+use crate::ext::{Extensions, Outgoing, ReservedBits};
 use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskGen, apply_mask};
 use crate::message::{Message, MessageKind};
@@ -68,6 +73,8 @@ pub struct SendPath {
     closing: Closing,
     /// The one pong that waits for the queue to move.
     held_pong: Option<Box<HeldPong>>,
+    /// What negotiated extensions do to frames; `None` for nearly everybody.
+    extensions: Option<Box<Outgoing>>,
     /// The kind of the fragmented message that is open (RFC 6455 §5.4).
     open_message: Option<MessageKind>,
     /// Data frames so far, wrapping.
@@ -96,10 +103,18 @@ impl SendPath {
             masks,
             closing: Closing::Open,
             held_pong: None,
+            extensions: None,
             open_message: None,
             data_frames: 0,
             blocked: false,
         }
+    }
+
+    /// The same with the extensions that the handshake agreed on.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
+        self.extensions = extensions.outgoing();
+        self
     }
 
     /// Which end this is.
@@ -125,7 +140,9 @@ impl SendPath {
     #[inline]
     pub fn text(&mut self, text: &str) -> Result<(), UseError> {
         self.begin_whole_message()?;
-        self.push_frame(Opcode::Text, true, text.as_bytes());
+        if !self.push_coded(Opcode::Text, true, text.as_bytes(), SendOptions::DEFAULT) {
+            self.push_frame(Opcode::Text, true, text.as_bytes());
+        }
         Ok(())
     }
 
@@ -136,26 +153,49 @@ impl SendPath {
     #[inline]
     pub fn binary(&mut self, payload: &[u8]) -> Result<(), UseError> {
         self.begin_whole_message()?;
-        self.push_frame(Opcode::Binary, true, payload);
+        if !self.push_coded(Opcode::Binary, true, payload, SendOptions::DEFAULT) {
+            self.push_frame(Opcode::Binary, true, payload);
+        }
         Ok(())
     }
 
     /// Queues a message that was prepared once for many connections. A server keeps one of [`LARGE_PAYLOAD`] bytes
-    /// or more by reference.
+    /// or more by reference. Where messages are compressed without context takeover, it is compressed by the first
+    /// connection that wants it so, for all others with at least that window.
     ///
     /// # Errors
     /// [`UseError::Closed`] after a Close frame; [`UseError::MessageOpen`] while a fragmented message is open.
     pub fn prepared(&mut self, message: &PreparedMessage) -> Result<(), UseError> {
         self.begin_whole_message()?;
-        let frame = message.frame();
+        if self.extensions.is_some() {
+            if let Some(shared) = self.share_coded(message) {
+                self.push_whole(&shared);
+                return Ok(());
+            }
+            if self.push_coded(
+                message.kind().opcode(),
+                true,
+                message.payload(),
+                message.options(),
+            ) {
+                return Ok(());
+            }
+        }
         if self.masks.is_some() {
             self.push_frame(message.kind().opcode(), true, message.payload());
-        } else if frame.len() < LARGE_PAYLOAD {
+        } else {
+            self.push_whole(message.frame());
+        }
+        Ok(())
+    }
+
+    /// Appends a whole unmasked frame, header and all.
+    fn push_whole(&mut self, frame: &Bytes) {
+        if frame.len() < LARGE_PAYLOAD {
             append(self.queue.tail(frame.len()), frame);
         } else {
             self.queue.push_shared(frame.clone());
         }
-        Ok(())
     }
 
     /// Queues whatever `message` is. A server keeps a payload of [`LARGE_PAYLOAD`] bytes or more by reference.
@@ -164,20 +204,28 @@ impl SendPath {
     /// Those of [`text`](Self::text), [`send_fragment`](Self::send_fragment), [`ping`](Self::ping) and
     /// [`pong`](Self::pong).
     pub fn message(&mut self, message: Message) -> Result<(), UseError> {
+        self.message_with(message, SendOptions::DEFAULT)
+    }
+
+    /// [`message`](Self::message) with options.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn message_with(&mut self, message: Message, options: SendOptions) -> Result<(), UseError> {
         match message {
             Message::Text(text) => {
                 self.begin_whole_message()?;
-                self.push_owned(Opcode::Text, true, text.into_bytes());
+                self.push_owned(Opcode::Text, true, text.into_bytes(), options);
                 Ok(())
             }
             Message::Binary(bytes) => {
                 self.begin_whole_message()?;
-                self.push_owned(Opcode::Binary, true, bytes);
+                self.push_owned(Opcode::Binary, true, bytes, options);
                 Ok(())
             }
             Message::Fragment(fragment) => {
                 let opcode = self.next_fragment(fragment.kind, fragment.fin)?;
-                self.push_owned(opcode, fragment.fin, fragment.payload);
+                self.push_owned(opcode, fragment.fin, fragment.payload, options);
                 Ok(())
             }
             Message::Ping(payload) => self.ping(&payload),
@@ -213,8 +261,6 @@ impl SendPath {
     }
 
     /// Appends one frame. The payload is copied; a client masks the copy.
-    ///
-    /// When an extension owns a reserved bit it is set here and in `push_header`, nowhere else.
     #[inline]
     fn push_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         match u8::try_from(payload.len()) {
@@ -224,15 +270,16 @@ impl SendPath {
                 chunk.extend_from_slice(&[u8::from(fin) << 7 | opcode.bits(), short]);
                 chunk.extend_from_slice(payload);
             }
-            _ => self.push_long_frame(opcode, fin, payload),
+            _ => self.push_long_frame(opcode, fin, ReservedBits::NONE, payload),
         }
     }
 
-    fn push_long_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+    /// The same for any length, with reserved bits.
+    fn push_long_frame(&mut self, opcode: Opcode, fin: bool, reserved: ReservedBits, payload: &[u8]) {
         let key = self.masks.as_mut().map(|masks| masks.next_key());
         let header = FrameHeader {
             fin,
-            rsv: 0,
+            rsv: reserved.to_first_byte(),
             opcode,
             mask: key,
             payload_len: payload.len() as u64,
@@ -249,7 +296,10 @@ impl SendPath {
     }
 
     /// Appends one frame whose payload may stay where it is.
-    fn push_owned(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
+    fn push_owned(&mut self, opcode: Opcode, fin: bool, payload: Bytes, options: SendOptions) {
+        if self.push_coded(opcode, fin, &payload, options) {
+            return;
+        }
         if self.masks.is_some() || payload.len() < LARGE_PAYLOAD {
             self.push_frame(opcode, fin, &payload);
         } else {

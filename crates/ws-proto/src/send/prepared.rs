@@ -1,7 +1,11 @@
 //! A message that is encoded once and sent to many connections, as in a broadcast.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::options::SendOptions;
+use crate::ext::ReservedBits;
 use crate::frame::{FrameHeader, MAX_HEADER_LEN};
 use crate::message::{Message, MessageKind};
 
@@ -21,12 +25,34 @@ use crate::message::{Message, MessageKind};
 /// assert_eq!(send.chunk(), b"\x81\x0Ctea is ready");
 /// # Ok::<(), ws_proto::UseError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PreparedMessage {
     kind: MessageKind,
     header_len: usize,
     frame: Bytes,
+    options: SendOptions,
+    /// The same message compressed, once some connection wanted it so.
+    shared: Arc<OnceLock<SharedFrame>>,
 }
+
+/// A compressed frame for many connections.
+#[derive(Debug)]
+pub(super) struct SharedFrame {
+    /// The window that it was compressed with.
+    pub(super) window_bits: u8,
+    /// Bytes of its payload.
+    pub(super) payload_len: usize,
+    pub(super) frame: Bytes,
+}
+
+/// The same kind, payload and options.
+impl PartialEq for PreparedMessage {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.frame == other.frame && self.options == other.options
+    }
+}
+
+impl Eq for PreparedMessage {}
 
 impl PreparedMessage {
     /// Encodes a text message.
@@ -52,23 +78,42 @@ impl PreparedMessage {
     }
 
     fn encode(kind: MessageKind, payload: &[u8]) -> Self {
-        let header = FrameHeader {
-            fin: true,
-            rsv: 0,
-            opcode: kind.opcode(),
-            mask: None,
-            payload_len: payload.len() as u64,
-        };
-        let mut bytes = [0; MAX_HEADER_LEN];
-        let header_len = header.encode(&mut bytes);
-        let mut frame = BytesMut::with_capacity(header_len + payload.len());
-        frame.put_slice(bytes.get(..header_len).unwrap_or(&bytes));
-        frame.put_slice(payload);
+        let (header_len, frame) = encode(kind, ReservedBits::NONE, payload);
         Self {
             kind,
             header_len,
-            frame: frame.freeze(),
+            frame,
+            options: SendOptions::DEFAULT,
+            shared: Arc::default(),
         }
+    }
+
+    /// The same with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: SendOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How it is sent.
+    #[must_use]
+    pub fn options(&self) -> SendOptions {
+        self.options
+    }
+
+    /// Its compressed frame, if some connection has made one.
+    pub(super) fn shared(&self) -> Option<&SharedFrame> {
+        self.shared.get()
+    }
+
+    /// Keeps a compressed frame for other connections. If another thread was first, that one stays.
+    pub(super) fn share(&self, frame: SharedFrame) {
+        let _ = self.shared.set(frame);
+    }
+
+    /// The frame of such a message with another payload.
+    pub(super) fn frame_of(&self, reserved: ReservedBits, payload: &[u8]) -> Bytes {
+        encode(self.kind, reserved, payload).1
     }
 
     /// Text or binary.
@@ -88,6 +133,23 @@ impl PreparedMessage {
     pub fn frame(&self) -> &Bytes {
         &self.frame
     }
+}
+
+/// One unmasked frame, and how long its header is.
+fn encode(kind: MessageKind, reserved: ReservedBits, payload: &[u8]) -> (usize, Bytes) {
+    let header = FrameHeader {
+        fin: true,
+        rsv: reserved.to_first_byte(),
+        opcode: kind.opcode(),
+        mask: None,
+        payload_len: payload.len() as u64,
+    };
+    let mut bytes = [0; MAX_HEADER_LEN];
+    let header_len = header.encode(&mut bytes);
+    let mut frame = BytesMut::with_capacity(header_len + payload.len());
+    frame.put_slice(bytes.get(..header_len).unwrap_or(&bytes));
+    frame.put_slice(payload);
+    (header_len, frame.freeze())
 }
 
 #[cfg(test)]

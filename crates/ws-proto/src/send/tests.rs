@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::{CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendPath};
+use super::{CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendOptions, SendPath};
 use crate::code::CloseCode;
 use crate::config::Config;
 use crate::error::{ProtocolError, UseError};
@@ -92,7 +92,7 @@ fn only_one_message_is_open_at_a_time_and_control_frames_pass_between() {
     );
     assert_eq!(send.message(Message::text("x")), Err(UseError::MessageOpen));
     assert_eq!(
-        send.begin_large(MessageKind::Text, b"x"),
+        send.begin_large(MessageKind::Text, b"x", SendOptions::new()),
         Err(UseError::MessageOpen)
     );
     assert_eq!(
@@ -173,7 +173,7 @@ fn after_close_nothing_more_is_sent() {
     assert_eq!(send.pong(b""), Err(UseError::Closed));
     assert_eq!(send.prepared(&PreparedMessage::text("x")), Err(UseError::Closed));
     assert_eq!(
-        send.begin_large(MessageKind::Binary, &[0; LARGE_PAYLOAD]),
+        send.begin_large(MessageKind::Binary, &[0; LARGE_PAYLOAD], SendOptions::new()),
         Err(UseError::Closed)
     );
     send.handle_ping(b"no pong");
@@ -316,23 +316,26 @@ fn a_slow_transport_and_many_pings_do_not_grow_a_queue_that_is_too_long() {
 fn a_large_payload_is_lent_by_a_server_and_copied_by_a_client() {
     let payload = vec![5; LARGE_PAYLOAD];
     let mut send = client();
-    assert_eq!(send.begin_large(MessageKind::Binary, &payload), Ok(0));
+    assert_eq!(
+        send.begin_large(MessageKind::Binary, &payload, SendOptions::new()),
+        Ok(0)
+    );
     assert_eq!(send.queued_bytes(), 8 + LARGE_PAYLOAD);
 
     let mut send = server();
     assert_eq!(
-        send.begin_large(MessageKind::Binary, &payload[1..]),
+        send.begin_large(MessageKind::Binary, &payload[1..], SendOptions::new()),
         Ok(0),
         "below the threshold"
     );
     send.advance(usize::MAX);
     assert_eq!(
-        send.begin_large_fragment(MessageKind::Binary, &payload, false),
+        send.begin_large_fragment(MessageKind::Binary, &payload, false, SendOptions::new()),
         Ok(LARGE_PAYLOAD)
     );
     send.handle_ping(b"in between");
     assert_eq!(
-        send.begin_large_fragment(MessageKind::Binary, &payload, true),
+        send.begin_large_fragment(MessageKind::Binary, &payload, true, SendOptions::new()),
         Ok(0),
         "one at a time"
     );

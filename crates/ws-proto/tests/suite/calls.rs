@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseState, Config, Delivery, Fragment, Message, MessageKind, PreparedMessage, UseError,
+    CloseCode, CloseState, Config, Delivery, Fragment, Message, MessageKind, PreparedMessage, SendOptions,
+    UseError,
 };
 
 use crate::pair::{End, Pair, Seen};
@@ -104,7 +105,7 @@ fn act(random: &mut Random, end: &mut End, sent: &mut Sent) {
         }
         4 => {
             let bytes = vec![1; random.length()];
-            let result = send.begin_large(MessageKind::Binary, &bytes);
+            let result = send.begin_large(MessageKind::Binary, &bytes, SendOptions::new());
             if let Ok(left) = result {
                 assert!(left == 0 || left == bytes.len());
                 send.finish_large(&bytes[bytes.len() - left..]);

@@ -18,3 +18,7 @@ mod vectors;
 
 #[cfg(feature = "codec")]
 mod codec;
+
+mod chain;
+#[cfg(feature = "deflate")]
+mod deflate;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use ws_proto::{
-    CloseReason, Config, Connection, Event, Initiator, MaskKey, MessageKind, ProtocolError, TcpAction,
+    CloseReason, Config, Connection, Event, Extensions, Initiator, MaskKey, MessageKind, ProtocolError,
+    TcpAction,
 };
 
 /// What an end got to see.
@@ -188,6 +189,19 @@ impl Pair {
             client: End::new(Connection::client(Arc::new(client), Box::new(masks()), now)),
             server: End::new(Connection::server(Arc::new(server), now)),
         }
+    }
+
+    /// The same with extensions.
+    pub(crate) fn extended(mut self, client: &Extensions, server: &Extensions) -> Self {
+        let now = self.now;
+        let (client_config, server_config) = (
+            self.client.connection.sender().config().clone(),
+            self.server.connection.sender().config().clone(),
+        );
+        let connection = Connection::client(client_config, Box::new(masks()), now);
+        self.client.connection = connection.with_extensions(client);
+        self.server.connection = Connection::server(server_config, now).with_extensions(server);
+        self
     }
 
     /// Lets bytes pass until nothing moves any more.

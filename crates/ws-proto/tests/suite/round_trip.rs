@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use ws_proto::{
     Config, Delivery, Fragment, FrameHeader, Message, MessageKind, Opcode, PreparedMessage, ReceivePath,
-    Role, SendPath,
+    Role, SendOptions, SendPath,
 };
 
 use crate::pair::{Seen, masks};
@@ -57,7 +57,9 @@ fn every_way_to_send_a_message_arrives_as_that_message() {
             send.message(Message::text(text.clone())).unwrap();
             send.prepared(&PreparedMessage::binary(&bytes)).unwrap();
             send.prepared(&PreparedMessage::text(&text)).unwrap();
-            let left = send.begin_large(MessageKind::Binary, &bytes).unwrap();
+            let left = send
+                .begin_large(MessageKind::Binary, &bytes, SendOptions::new())
+                .unwrap();
             send.finish_large(&bytes[length - left..]);
             let wire = written(&mut send);
             let form = match length {

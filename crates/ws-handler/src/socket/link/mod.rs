@@ -27,7 +27,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
     CloseCode, CloseEvent, CloseReason, CloseState, Config, Event, Message, MessageKind, PreparedMessage,
-    ProtocolError, Role, SendPath, TcpClosing, Timers, UseError,
+    ProtocolError, Role, SendOptions, SendPath, TcpClosing, Timers, UseError,
 };
 
 use super::error::{Lost, SocketError};
@@ -223,6 +223,16 @@ impl<IO> Link<IO> {
         self.send.message(message)
     }
 
+    /// [`queue`](Self::queue) with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
+    pub fn queue_with(&mut self, message: Message, options: SendOptions) -> Result<(), UseError> {
+        self.prepare();
+        self.send.message_with(message, options)
+    }
+
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
@@ -282,6 +292,16 @@ impl<IO> Link<IO> {
     /// if it had not ended before. For a connection that is dropped while its callback waits.
     pub fn abandon(&mut self) {
         self.give_up(Lost::Dropped);
+    }
+
+    /// Bytes of compressed messages sent so far, both ways of counting: before, and on the wire.
+    pub fn deflated_bytes(&self) -> (u64, u64) {
+        self.send.deflated_bytes()
+    }
+
+    /// Whether a compressor is held between messages; see [`SendPath::holds_compressor`].
+    pub fn holds_compressor(&self) -> bool {
+        self.send.holds_compressor()
     }
 
     /// Bytes queued and not written.

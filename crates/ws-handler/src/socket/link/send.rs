@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
-use ws_proto::MessageKind;
+use ws_proto::{MessageKind, SendOptions};
 
 use super::Link;
 use super::output::poll_write;
@@ -18,6 +18,8 @@ use crate::socket::error::SocketError;
 /// which has to mask, is then copied to the queue, and the future is ready. From 16 KiB on a server writes queue,
 /// header and payload straight from where they lie, and the future is ready when all of it is written.
 ///
+/// A message that is compressed is compressed whole, in one go, into the queue.
+///
 /// What is queued is written by the next [`Link::poll_wake`] or [`Link::flush`], so that everything one read brought
 /// is answered in one write. A callback that sends and then waits for something else flushes in between.
 ///
@@ -28,6 +30,7 @@ pub struct SendData<'a, IO> {
     link: &'a mut Link<IO>,
     payload: &'a [u8],
     frame: Frame,
+    options: SendOptions,
     begun: bool,
 }
 
@@ -43,6 +46,7 @@ impl<'a, IO> SendData<'a, IO> {
             link,
             payload,
             frame: Frame::Message(kind),
+            options: SendOptions::new(),
             begun: false,
         }
     }
@@ -52,8 +56,15 @@ impl<'a, IO> SendData<'a, IO> {
             link,
             payload,
             frame: Frame::Fragment { kind, fin },
+            options: SendOptions::new(),
             begun: false,
         }
+    }
+
+    /// The same with options, as not to compress this message.
+    pub fn with_options(mut self, options: SendOptions) -> Self {
+        self.options = options;
+        self
     }
 
     /// Queues the frame, or its header if the payload is large. `true`: all of it is queued.
@@ -61,8 +72,10 @@ impl<'a, IO> SendData<'a, IO> {
         self.link.prepare();
         let send = &mut self.link.send;
         let lent = match self.frame {
-            Frame::Message(kind) => send.begin_large(kind, self.payload)?,
-            Frame::Fragment { kind, fin } => send.begin_large_fragment(kind, self.payload, fin)?,
+            Frame::Message(kind) => send.begin_large(kind, self.payload, self.options)?,
+            Frame::Fragment { kind, fin } => {
+                send.begin_large_fragment(kind, self.payload, fin, self.options)?
+            }
         };
         Ok(lent == 0)
     }

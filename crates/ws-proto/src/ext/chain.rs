@@ -1,0 +1,336 @@
+//! The extensions of one connection, in the order of the negotiation, and what each direction makes of them.
+//!
+//! RFC 6455 §9.1: with "foo, bar" in the response, what is sent goes through foo first, then bar; what is received
+//! the other way round.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(not(feature = "deflate"))]
+use super::absent::{Compressor, Decompressor};
+#[cfg(feature = "deflate")]
+use super::deflate::{CodecPool, Compressor, Decompressor, DeflateAgreement, PERMESSAGE_DEFLATE};
+use super::frames::{ExtensionFrame, FrameDecoder, FrameEncoder, FrameExtension};
+use super::reserved::{ReservedBits, ReservedBitsTaken, ReservedOwners};
+use crate::error::ProtocolError;
+use crate::frame::Opcode;
+
+/// What a handshake agreed on, as a connection needs it. Empty for nearly everybody.
+#[derive(Clone, Default)]
+pub struct Extensions {
+    list: Vec<Agreed>,
+    owners: ReservedOwners,
+    #[cfg(feature = "deflate")]
+    pool: Option<&'static dyn CodecPool>,
+}
+
+#[derive(Debug, Clone)]
+enum Agreed {
+    #[cfg(feature = "deflate")]
+    Deflate(DeflateAgreement),
+    Frames(Arc<dyn FrameExtension>),
+}
+
+impl Extensions {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds permessage-deflate behind those that are there. It owns RSV1 (RFC 7692 §6).
+    ///
+    /// # Errors
+    /// RSV1 has an owner already; nothing is added then.
+    #[cfg(feature = "deflate")]
+    pub fn add_deflate(&mut self, agreement: DeflateAgreement) -> Result<(), ReservedBitsTaken> {
+        self.owners.claim(ReservedBits::RSV1, PERMESSAGE_DEFLATE)?;
+        self.list.push(Agreed::Deflate(agreement));
+        Ok(())
+    }
+
+    /// Adds an extension that works on frames behind those that are there. It owns `bits`.
+    ///
+    /// # Errors
+    /// One of the bits has an owner already (RFC 6455 §9.1); nothing is added then.
+    pub fn add_frames(
+        &mut self,
+        name: &str,
+        bits: ReservedBits,
+        extension: Arc<dyn FrameExtension>,
+    ) -> Result<(), ReservedBitsTaken> {
+        self.owners.claim(bits, name)?;
+        self.list.push(Agreed::Frames(extension));
+        Ok(())
+    }
+
+    /// Where codecs come from and go to between messages. Default: each connection makes its own.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_pool(mut self, pool: &'static dyn CodecPool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Every reserved bit that has an owner.
+    #[must_use]
+    pub fn reserved(&self) -> ReservedBits {
+        self.owners.claimed()
+    }
+
+    /// What was agreed about permessage-deflate, if it is in use.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(&self) -> Option<&DeflateAgreement> {
+        self.list.iter().find_map(|agreed| match agreed {
+            Agreed::Deflate(agreement) => Some(agreement),
+            Agreed::Frames(_) => None,
+        })
+    }
+
+    /// Which reserved bits frames may carry.
+    pub(crate) fn legal(&self) -> LegalBits {
+        let first = self.reserved();
+        #[cfg(feature = "deflate")]
+        let later = match self.deflate() {
+            // RFC 7692 §6.1: the bit is set on the first frame of a message and on no other.
+            Some(_) => first.without(ReservedBits::RSV1),
+            None => first,
+        };
+        #[cfg(not(feature = "deflate"))]
+        let later = first;
+        LegalBits { first, later }
+    }
+
+    /// The receiving direction of one connection; `None` if there is nothing to do.
+    pub(crate) fn incoming(&self) -> Option<Box<Incoming>> {
+        let mut incoming = Incoming::default();
+        for agreed in &self.list {
+            match agreed {
+                #[cfg(feature = "deflate")]
+                Agreed::Deflate(agreement) => {
+                    incoming.deflate = Some(Decompressor::new(agreement, self.pool));
+                }
+                Agreed::Frames(extension) => {
+                    if let Some(decoder) = extension.decoder() {
+                        let outer = incoming.deflate.is_some();
+                        let list = if outer {
+                            &mut incoming.outer
+                        } else {
+                            &mut incoming.inner
+                        };
+                        list.push(decoder);
+                    }
+                }
+            }
+        }
+        // What is received goes the other way round.
+        incoming.inner.reverse();
+        incoming.outer.reverse();
+        (incoming.deflate.is_some() || incoming.gathers()).then(|| Box::new(incoming))
+    }
+
+    /// The sending direction of one connection; `None` if there is nothing to do.
+    pub(crate) fn outgoing(&self) -> Option<Box<Outgoing>> {
+        let mut outgoing = Outgoing::default();
+        for agreed in &self.list {
+            match agreed {
+                #[cfg(feature = "deflate")]
+                Agreed::Deflate(agreement) => outgoing.deflate = Some(Compressor::new(agreement, self.pool)),
+                Agreed::Frames(extension) => {
+                    if let Some(encoder) = extension.encoder() {
+                        let outer = outgoing.deflate.is_some();
+                        let list = if outer {
+                            &mut outgoing.outer
+                        } else {
+                            &mut outgoing.inner
+                        };
+                        list.push(encoder);
+                    }
+                }
+            }
+        }
+        (outgoing.deflate.is_some() || outgoing.has_frames()).then(|| Box::new(outgoing))
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.list).finish()
+    }
+}
+
+/// The same extensions in the same order. Two that work on frames are the same if they are one object.
+impl PartialEq for Extensions {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list && self.owners == other.owners
+    }
+}
+
+impl Eq for Extensions {}
+
+impl PartialEq for Agreed {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "deflate")]
+            (Self::Deflate(one), Self::Deflate(two)) => one == two,
+            (Self::Frames(one), Self::Frames(two)) => Arc::ptr_eq(one, two),
+            #[cfg(feature = "deflate")]
+            _ => false,
+        }
+    }
+}
+
+/// The reserved bits that data frames may carry: the first of a message, and those after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LegalBits {
+    pub(crate) first: ReservedBits,
+    pub(crate) later: ReservedBits,
+}
+
+/// What is done to received frames.
+#[derive(Default)]
+pub(crate) struct Incoming {
+    /// Between the wire and permessage-deflate, in the order of application.
+    outer: Vec<Box<dyn FrameDecoder>>,
+    pub(crate) deflate: Option<Decompressor>,
+    /// Between permessage-deflate and the application.
+    inner: Vec<Box<dyn FrameDecoder>>,
+    /// The payload of the frame that is being gathered.
+    pub(crate) gathered: Vec<u8>,
+}
+
+impl Incoming {
+    /// Whether frames must be whole before anything is made of them.
+    pub(crate) fn gathers(&self) -> bool {
+        !self.outer.is_empty() || !self.inner.is_empty()
+    }
+
+    /// Whether a frame with these bits begins a compressed message.
+    pub(crate) fn begins_compressed(&self, reserved: ReservedBits) -> bool {
+        self.deflate.is_some() && reserved.contains(ReservedBits::RSV1)
+    }
+
+    /// Nothing more comes of the message that is open.
+    pub(crate) fn abandon(&mut self) {
+        self.gathered = Vec::new();
+        if let Some(deflate) = &mut self.deflate {
+            deflate.abandon();
+        }
+    }
+
+    /// Undoes every extension on a whole frame, which then is what the application sees. `limit`: bytes that the
+    /// message may still have.
+    pub(crate) fn decode(
+        &mut self,
+        frame: &mut ExtensionFrame,
+        compressed: bool,
+        limit: usize,
+    ) -> Result<(), ProtocolError> {
+        undo(&mut self.outer, frame, limit)?;
+        if let (true, Some(deflate)) = (compressed, &mut self.deflate) {
+            let mut inflated = Vec::new();
+            let mut sink = |piece: &[u8]| {
+                if piece.len() > limit - inflated.len().min(limit) {
+                    return Err(ProtocolError::MessageTooBig);
+                }
+                inflated.extend_from_slice(piece);
+                Ok(())
+            };
+            deflate.push(&frame.payload, usize::MAX, &mut sink)?;
+            if frame.fin {
+                deflate.finish(usize::MAX, &mut sink)?;
+            }
+            frame.payload = inflated;
+            frame.reserved = frame.reserved.without(ReservedBits::RSV1);
+        }
+        undo(&mut self.inner, frame, limit)?;
+        // A bit whose owner did not understand it here has no meaning (RFC 6455 §5.2).
+        if frame.reserved.is_empty() {
+            Ok(())
+        } else {
+            Err(ProtocolError::ReservedBits)
+        }
+    }
+}
+
+fn undo(
+    decoders: &mut [Box<dyn FrameDecoder>],
+    frame: &mut ExtensionFrame,
+    limit: usize,
+) -> Result<(), ProtocolError> {
+    for decoder in decoders {
+        decoder.decode(frame, limit)?;
+        if frame.payload.len() > limit {
+            return Err(ProtocolError::MessageTooBig);
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").finish_non_exhaustive()
+    }
+}
+
+/// What is done to frames that are sent.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    /// Between the application and permessage-deflate, in the order of application.
+    inner: Vec<Box<dyn FrameEncoder>>,
+    pub(crate) deflate: Option<Compressor>,
+    /// Between permessage-deflate and the wire.
+    outer: Vec<Box<dyn FrameEncoder>>,
+}
+
+impl Outgoing {
+    /// Whether an extension other than permessage-deflate wants to see frames.
+    pub(crate) fn has_frames(&self) -> bool {
+        !self.inner.is_empty() || !self.outer.is_empty()
+    }
+
+    /// Sends `frame` through every extension; what comes out goes to `next`.
+    pub(crate) fn encode(
+        &mut self,
+        frame: ExtensionFrame,
+        compressed: bool,
+        next: &mut dyn FnMut(ExtensionFrame),
+    ) {
+        let Self {
+            inner,
+            deflate,
+            outer,
+        } = self;
+        pass(inner, frame, &mut |mut frame| {
+            if let (true, Some(deflate)) = (compressed, &mut *deflate) {
+                let mut payload = Vec::new();
+                deflate.compress(&frame.payload, frame.fin, &mut payload);
+                frame.payload = payload;
+                if frame.opcode != Opcode::Continuation {
+                    frame.reserved = frame.reserved | ReservedBits::RSV1;
+                }
+            }
+            pass(outer, frame, next);
+        });
+    }
+}
+
+fn pass(encoders: &mut [Box<dyn FrameEncoder>], frame: ExtensionFrame, next: &mut dyn FnMut(ExtensionFrame)) {
+    match encoders {
+        [] => next(frame),
+        [first, rest @ ..] => first.encode(frame, &mut |frame| pass(rest, frame, next)),
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").finish_non_exhaustive()
+    }
+}
