@@ -56,6 +56,9 @@ static TABLE: &[Entry] = &[
 /// What [`Protocol::Silent`] is called on a command line; nobody can offer it on the wire.
 const SILENT: &str = "silent";
 
+/// What the names begin with that the IETF working group gave; a command line may leave it out.
+const LONG_PREFIX: &str = "org.ietf.websocket.";
+
 impl Protocol {
     /// The protocol that `name`, as offered in `Sec-WebSocket-Protocol`, stands for; aliases count.
     #[must_use]
@@ -103,13 +106,14 @@ impl std::error::Error for UnknownProtocol {}
 impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
-    /// Understands every name and alias, and `silent`.
+    /// Understands every name and alias, the long names without `org.ietf.websocket.`, and `silent`.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match Self::from_subprotocol(name) {
-            Some(protocol) => Ok(protocol),
-            None if name == SILENT => Ok(Self::Silent),
-            None => Err(UnknownProtocol(name.to_owned())),
+        if name == SILENT {
+            return Ok(Self::Silent);
         }
+        Self::from_subprotocol(name)
+            .or_else(|| Self::from_subprotocol(&format!("{LONG_PREFIX}{name}")))
+            .ok_or_else(|| UnknownProtocol(name.to_owned()))
     }
 }
 
@@ -143,6 +147,13 @@ mod tests {
         assert_eq!(Protocol::from_subprotocol("silent"), None);
         assert_eq!(Protocol::Silent.subprotocol(), None);
         assert_eq!(Protocol::Silent.to_string(), "silent");
+    }
+
+    #[test]
+    fn a_command_line_may_leave_the_long_prefix_out_but_the_wire_may_not() {
+        assert_eq!("test-echo".parse(), Ok(Protocol::Echo));
+        assert_eq!("test-echo-fragment".parse(), Ok(Protocol::Fragment));
+        assert_eq!(Protocol::from_subprotocol("test-echo"), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Choice {
         let mut runs = Vec::new();
         if !self.client_only {
             runs.push(Run::server("echo-assemble", whole.clone()));
-            runs.push(Run::server("org.ietf.websocket.test-echo", (1..=7).collect()));
+            runs.push(Run::server("test-echo", (1..=7).collect()));
         }
         if !self.server_only {
             runs.push(Run::client(whole));
