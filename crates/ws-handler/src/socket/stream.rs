@@ -29,6 +29,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<IO> {
 
 /// Ready while the queue is not above its soft limit (64 KiB). Flushing writes; so does the stream before it waits.
 /// Closing sends a Close frame with 1000 and completes the closing handshake, discarding what still arrives.
+///
+/// Stream and sink are to be polled by one task: the stream below wakes the task that polled last. For two tasks there
+/// is [`WebSocket::split`].
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<IO> {
     type Error = SocketError;
 

@@ -101,7 +101,8 @@ impl<IO> WebSocket<IO> {
     }
 
     /// A socket over a link, as a server makes one whose signal others hold.
-    pub fn from_link(link: Link<IO>, leftover: &BytesMut, negotiated: Negotiated) -> Self {
+    pub fn from_link(mut link: Link<IO>, leftover: &BytesMut, negotiated: Negotiated) -> Self {
+        link.read_on();
         let inbound = Inbound::new(&link, leftover);
         let negotiated = (negotiated != Negotiated::new()).then(|| Box::new(negotiated));
         Self {
@@ -159,7 +160,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// The next message. Received pings come out too (they are answered already), and so do pongs. `None`: the
     /// connection was closed normally, and [`close_reason`](Self::close_reason) says why; or the end was told already.
     ///
-    /// Writes what is queued before it waits.
+    /// Writes what is queued before it waits, and receives whatever of that could not be written yet.
     ///
     /// # Errors
     ///
@@ -182,7 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// for [`recv`](Self::recv) already, when it is queued: then the replies to all of them go out together.
     ///
     /// Waits while more is queued than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB)
-    /// before it queues. Nothing is received while it waits.
+    /// before it queues. Nothing is received while it waits, so two ends that do nothing but send more than the network
+    /// holds wait for each other; to receive meanwhile, [`split`](Self::split).
     ///
     /// # Errors
     ///

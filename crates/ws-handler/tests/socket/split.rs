@@ -307,3 +307,75 @@ async fn a_prepared_message_and_a_ping_go_out_in_order() {
     assert_eq!((first.opcode, first.payload), (BINARY, vec![5; 20_000]));
     assert_eq!(peer.frame().await.unwrap().opcode, PING);
 }
+
+/// Messages of a size that is above the soft limit of the queue, and above what the pipe holds.
+const BIG: usize = 256 * 1024;
+
+#[tokio::test(start_paused = true)]
+async fn two_ends_that_both_send_much_do_not_wait_for_each_other() {
+    let (server, client) = pair(16 * 1024);
+    let mut tasks = tokio::task::JoinSet::new();
+    for (sender, mut receiver) in [server.split(), client.split()] {
+        tasks.spawn(async move {
+            for number in 0..8 {
+                sender.send(vec![number; BIG]).await.unwrap();
+            }
+            sender.flush().await.unwrap();
+        });
+        tasks.spawn(async move {
+            for number in 0..8 {
+                let message = receiver.recv().await.unwrap().unwrap();
+                assert_eq!(message.payload(), vec![number; BIG]);
+            }
+        });
+    }
+    // Before the write stall of 30 s would end it.
+    timeout(Duration::from_secs(5), tasks.join_all()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_ahead_gets_its_echoes() {
+    let (mut server, client) = pair(16 * 1024);
+    let echo = tokio::spawn(async move {
+        while let Some(message) = server.recv().await.unwrap() {
+            if message.is_data() {
+                server.send(message).await.unwrap();
+            }
+        }
+    });
+    let (sender, mut receiver) = client.split();
+    let send = tokio::spawn(async move {
+        for number in 0..8 {
+            sender.send(vec![number; BIG]).await.unwrap();
+        }
+        sender
+    });
+    let receive = async {
+        for number in 0..8 {
+            let message = receiver.recv().await.unwrap().unwrap();
+            assert_eq!(message.payload(), vec![number; BIG]);
+        }
+    };
+    timeout(Duration::from_secs(5), receive).await.unwrap();
+    send.await.unwrap().flush().await.unwrap();
+    receiver.close(CloseCode::NORMAL, "").await.unwrap();
+    echo.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_reads_on_holds_one_pong_however_many_pings_come() {
+    let (server, mut peer) = server_and_peer(1024);
+    let (sender, mut receiver) = server.split();
+    sender.try_send(vec![0; 100_000]).unwrap();
+    let waiting = sender.queued_bytes();
+    let receive = tokio::spawn(async move { while receiver.recv().await.unwrap().is_some() {} });
+    for _ in 0..100 {
+        peer.send(PING, [1; 125]).await;
+    }
+    assert!(
+        sender.queued_bytes() <= waiting + 127,
+        "{} bytes",
+        sender.queued_bytes()
+    );
+    receive.abort();
+}

@@ -2,11 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use tokio::io::DuplexStream;
+use tokio::time::timeout;
 use ws_handler::{SocketError, WebSocket};
 use ws_proto::Message;
 
@@ -89,4 +92,39 @@ async fn close_discards_what_still_arrives() {
     assert_eq!(peer.frame().await, None);
     drop(peer);
     server.await.unwrap().unwrap();
+}
+
+/// Feeds and receives eight messages each way in one task, as `forward` between two sockets does.
+async fn feed_and_receive(mut socket: WebSocket<DuplexStream>) {
+    let (mut fed, mut received) = (0_u8, 0_u8);
+    poll_fn(|cx| {
+        while fed < 8 && Pin::new(&mut socket).poll_ready(cx).is_ready() {
+            Pin::new(&mut socket)
+                .start_send(vec![fed; 256 * 1024].into())
+                .unwrap();
+            fed += 1;
+        }
+        while received < 8 {
+            let Poll::Ready(message) = Pin::new(&mut socket).poll_next(cx) else {
+                break;
+            };
+            assert_eq!(message.unwrap().unwrap().payload(), vec![received; 256 * 1024]);
+            received += 1;
+        }
+        let flushed = Pin::new(&mut socket).poll_flush(cx).is_ready();
+        if flushed && (fed, received) == (8, 8) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sink_and_stream_both_go_on_while_both_ends_send_much() {
+    let (server, client) = pair(16 * 1024);
+    let both = async { tokio::join!(feed_and_receive(server), feed_and_receive(client)) };
+    // Before the write stall of 30 s would end it.
+    timeout(Duration::from_secs(5), both).await.unwrap();
 }

@@ -112,6 +112,8 @@ struct Flags {
     assembly_lent: bool,
     /// The end was told by a wake.
     told: bool,
+    /// The stream is read however much output waits.
+    reads_on: bool,
 }
 
 /// [`SocketError`] without what cannot be told twice.
@@ -149,6 +151,13 @@ impl<IO> Link<IO> {
             flags: Flags::default(),
             on_panic: None,
         }
+    }
+
+    /// From now on the stream is read even while more output waits than the soft limit. For sockets whose messages
+    /// are handed out: what they send in turn meets the limits of the queue, and of what reading itself queues, one
+    /// pong waits at most. Were they to stop, two ends that both send and receive would wait for each other.
+    pub(crate) fn read_on(&mut self) {
+        self.flags.reads_on = true;
     }
 
     /// The peer sent data: tells the idle timer.

@@ -113,7 +113,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Whether the stream is to be read now.
     fn may_read(&self, blocked: bool) -> bool {
-        if blocked && self.send.above_soft_limit() {
+        if blocked && self.send.above_soft_limit() && !self.flags.reads_on {
             return false;
         }
         // After the peer's Close frame, or a broken rule, nothing that arrives counts.
