@@ -44,7 +44,9 @@
 // Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
 
-// layer 1: errors; the byte stream, and what was agreed on it
+// layer 1: errors; the byte stream, and what was agreed on it; codecs that wait for messages
+#[cfg(feature = "deflate")]
+mod codecs;
 mod error;
 mod io;
 mod negotiated;

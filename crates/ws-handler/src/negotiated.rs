@@ -2,7 +2,7 @@
 //!
 //! Not here: how it is agreed on (`handshake`).
 
-use ws_proto::{ExtensionOffer, ReservedBits};
+use ws_proto::{ExtensionOffer, Extensions, ReservedBits};
 
 /// The outcome of an opening handshake (RFC 6455 §4.2.2, §4.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct Negotiated {
     pub extensions: Vec<ExtensionOffer<'static>>,
     /// The reserved header bits that the extensions in use give a meaning to; every other one must be zero.
     pub reserved: ReservedBits,
+    /// What the extensions in use do to messages and frames, in the same order: for
+    /// [`SendPath::with_extensions`](ws_proto::SendPath::with_extensions) and
+    /// [`ReceivePath::with_extensions`](ws_proto::ReceivePath::with_extensions).
+    pub chain: Extensions,
 }
 
 impl Negotiated {

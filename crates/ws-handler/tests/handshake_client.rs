@@ -14,7 +14,7 @@ use ws_handler::{
     HeadReader, Negotiated, NegotiatedExtension, OriginPolicy, RequestError, RequestHead, ResponseError,
     ServerHandshake, client_handshake, encode_response,
 };
-use ws_proto::{ExtensionOffer, ReservedBits};
+use ws_proto::{ExtensionOffer, IdentityExtension, ReservedBits};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -427,10 +427,11 @@ impl ExtensionNegotiator for Toy {
 
     fn confirm(&self, answer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension> {
         answer.parameter("level")?.value().filter(|level| *level == "1")?;
-        Some(NegotiatedExtension {
-            agreed: answer.clone().into_owned(),
-            reserved: ReservedBits::RSV3,
-        })
+        Some(NegotiatedExtension::new(
+            answer.clone().into_owned(),
+            ReservedBits::RSV3,
+            IdentityExtension,
+        ))
     }
 }
 

@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use ws_handler::{
     Accepted, ExtensionNegotiator, ExtensionRegistry, HandshakeError, NegotiatedExtension, ServerHandshake,
 };
-use ws_proto::{ExtensionOffer, ReservedBits};
+use ws_proto::{ExtensionOffer, IdentityExtension, ReservedBits};
 
 /// A good request with more header lines.
 fn request(lines: &[&str]) -> Request<()> {
@@ -79,10 +79,7 @@ impl ExtensionNegotiator for Toy {
             .ok()?
             .with_parameter("ok", Some("1"))
             .ok()?;
-        Some(NegotiatedExtension {
-            agreed,
-            reserved: self.1,
-        })
+        Some(NegotiatedExtension::new(agreed, self.1, IdentityExtension))
     }
 
     fn offers(&self) -> Vec<ExtensionOffer<'static>> {

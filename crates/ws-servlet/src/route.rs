@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ws_handler::{ConnectionFuture, Link, OriginPolicy, ReadBuffer, Upgraded};
+use ws_handler::{ConnectionFuture, ExtensionRegistry, Link, OriginPolicy, ReadBuffer, Upgraded};
 use ws_proto::{Config, Delivery, ReceivePath, Role, SendPath};
 
 use crate::context::{MessageLimits, RouteContext};
@@ -45,6 +45,7 @@ pub struct Route {
     pub(crate) parameters: InitParameters,
     pub(crate) config: Option<Config>,
     pub(crate) origin: Option<OriginPolicy>,
+    pub(crate) extensions: Option<ExtensionRegistry>,
     pub(crate) filters: Vec<Box<dyn AnyFilter>>,
 }
 
@@ -69,6 +70,7 @@ impl Route {
             parameters: InitParameters::default(),
             config: None,
             origin: None,
+            extensions: None,
             filters: Vec::new(),
         }
     }
@@ -103,6 +105,14 @@ impl Route {
     #[must_use]
     pub fn origin(mut self, policy: OriginPolicy) -> Self {
         self.origin = Some(policy);
+        self
+    }
+
+    /// The extensions that may be agreed on (RFC 6455 §9.1), instead of the factory's: compression for this route
+    /// only, or with other parameters, or none.
+    #[must_use]
+    pub fn extensions(mut self, registry: ExtensionRegistry) -> Self {
+        self.extensions = Some(registry);
         self
     }
 
@@ -194,18 +204,20 @@ fn run<E: Endpoint>(endpoint: E, delivery: Delivery, opened: Opened) -> Connecti
         ..
     } = upgraded;
     let signal = Arc::clone(registration.signal());
-    let link = Link::new(io, SendPath::server(Arc::clone(&config)), signal);
+    let send = SendPath::server(Arc::clone(&config)).with_extensions(&negotiated.chain);
+    let link = Link::new(io, send, signal);
     let parts = Parts {
         link,
         route,
         head: Head::new(&request.raw()),
         subprotocol: negotiated.subprotocol,
+        extensions: negotiated.extensions,
         remote: peer.remote,
         attributes,
     };
     let start = Start {
         session: Session::open(parts, Arc::clone(&config)),
-        receive: ReceivePath::new(Role::Server, config),
+        receive: ReceivePath::new(Role::Server, config).with_extensions(&negotiated.chain),
         buffer: ReadBuffer::with_leftover(&leftover),
         delivery,
         limits: sizes,

@@ -24,7 +24,7 @@ pub(crate) struct Place {
     route: Route,
     pub(crate) context: Arc<RouteContext>,
     pub(crate) limits: SessionLimits,
-    /// The factory's rules with the route's own origin policy, if it has one.
+    /// The factory's rules with what the route has of its own, if it has anything.
     pub(crate) handshake: Option<ServerHandshake>,
 }
 
@@ -57,10 +57,7 @@ impl Router {
             .unwrap_or_else(|| factory.config().as_ref().clone());
         let limits = parameters.apply(RouteLimits::new(base), "servlet")?;
         let limits = SessionLimits::new(route.parameters.apply(limits, pattern)?);
-        let handshake = route
-            .origin
-            .clone()
-            .map(|policy| factory.handshake().clone().origin(policy));
+        let handshake = handshake_of(&route, factory.handshake());
         let context = RouteContext {
             pattern: parsed,
             sessions: sessions.clone(),
@@ -90,6 +87,21 @@ impl Router {
     pub(crate) fn places(&self) -> &[Place] {
         &self.routes
     }
+}
+
+/// The rules of a route that has an origin policy or extensions of its own.
+fn handshake_of(route: &Route, factory: &ServerHandshake) -> Option<ServerHandshake> {
+    if route.origin.is_none() && route.extensions.is_none() {
+        return None;
+    }
+    let mut handshake = factory.clone();
+    if let Some(policy) = &route.origin {
+        handshake = handshake.origin(policy.clone());
+    }
+    if let Some(registry) = &route.extensions {
+        handshake = handshake.extensions(registry.clone());
+    }
+    Some(handshake)
 }
 
 impl Place {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 // layer 1
+mod deflate_options;
 mod protocol;
 mod stats;
 
@@ -37,7 +38,8 @@ pub use protocol::{Protocol, UnknownProtocol};
 pub use report::JSON_SCHEMA;
 pub use server::{TestServer, TestServerBuilder};
 pub use stats::{
-    Answer, Counts, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer, RoundTrips, Started, Summary,
+    Answer, Change, Counts, DeflateOutcome, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer,
+    RoundTrips, Started, Summary,
 };
 
 #[doc(hidden)]

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use ws_handler::{
-    HyperService, OriginPolicy, Server, ServerHandle, ServerHandshake, StopSummary, WebSocketFactory,
+    ExtensionRegistry, HyperService, OriginPolicy, Server, ServerHandle, ServerHandshake, StopSummary,
+    WebSocketFactory,
 };
-use ws_proto::{Config, Delivery, UNLIMITED};
+use ws_proto::{Config, DeflateConfig, Delivery, UNLIMITED};
 use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
 
 use crate::docroot::Docroot;
@@ -61,6 +62,7 @@ pub struct TestServerBuilder {
     config: Config,
     default_protocol: Protocol,
     origins: OriginPolicy,
+    deflate: Option<DeflateConfig>,
     docroot: Option<PathBuf>,
     observer: Option<Observer>,
     server: Server,
@@ -74,6 +76,7 @@ impl TestServer {
             config: Self::default_config(),
             default_protocol: Protocol::Silent,
             origins: OriginPolicy::any(),
+            deflate: None,
             docroot: None,
             observer: None,
             server: Server::new(),
@@ -144,6 +147,12 @@ impl TestServerBuilder {
         self
     }
 
+    /// Agrees to permessage-deflate (RFC 7692) on these terms. Default: does not.
+    pub fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
+        self
+    }
+
     /// Serves the files of a directory instead of the embedded page.
     pub fn docroot(mut self, directory: impl Into<PathBuf>) -> Self {
         self.docroot = Some(directory.into());
@@ -190,11 +199,16 @@ impl TestServerBuilder {
             config,
             default_protocol,
             origins,
+            deflate,
             docroot,
             observer,
             server,
         } = self;
-        let factory = WebSocketFactory::new(ServerHandshake::new().origin(origins), config.clone());
+        let extensions = deflate.map_or_else(ExtensionRegistry::new, |deflate| {
+            ExtensionRegistry::new().with(deflate)
+        });
+        let handshake = ServerHandshake::new().origin(origins).extensions(extensions);
+        let factory = WebSocketFactory::new(handshake, config.clone());
         let choice = Choice::new(default_protocol, observer, config);
         let servlet = WebSocketServlet::builder()
             .factory(factory)

@@ -11,7 +11,7 @@ use http::header::{
 use http::header::{TRANSFER_ENCODING, UPGRADE};
 use http::{Request, Response, StatusCode, Uri};
 
-use super::extensions::{Agreed, ExtensionRegistry};
+use super::extensions::ExtensionRegistry;
 use super::headers::{self, Field};
 use super::{binding, key, subprotocol};
 use crate::error::{ConnectError, RequestError, ResponseError, UrlError};
@@ -168,13 +168,9 @@ impl ClientAttempt<'_> {
             return Err(ResponseError::Status(response.status()));
         }
         binding::check_response(response, &self.key)?;
-        let Agreed { extensions, owners } = self.asked.extensions.confirm(response.headers())?;
+        let agreed = self.asked.extensions.confirm(response.headers())?;
         let subprotocol = self.subprotocol(response.headers())?;
-        Ok(Negotiated {
-            subprotocol,
-            extensions,
-            reserved: owners.claimed(),
-        })
+        Ok(agreed.into_negotiated(subprotocol))
     }
 
     /// RFC 6455 §4.1: a subprotocol "that was not present in the client's handshake" fails the connection. No

@@ -7,14 +7,47 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
+#[cfg(feature = "deflate")]
+use ws_proto::DeflateAgreement;
 use ws_proto::{
-    ExtensionOffer, ExtensionSyntaxError, ReservedBits, ReservedBitsTaken, ReservedOwners, parse_extensions,
+    ExtensionOffer, ExtensionSyntaxError, Extensions, FrameExtension, ReservedBits, ReservedBitsTaken,
+    parse_extensions,
 };
 
 use super::headers;
 use crate::error::ResponseError;
+use crate::negotiated::Negotiated;
 
-/// What an extension brings to a handshake. No extension is built in yet.
+/// What an extension brings to a handshake. Built in: `DeflateConfig` (permessage-deflate, feature `deflate`),
+/// [`IdentityExtension`](ws_proto::IdentityExtension) and [`FragmentExtension`](ws_proto::FragmentExtension).
+///
+/// ```
+/// use ws_handler::{ExtensionNegotiator, ExtensionRegistry, NegotiatedExtension, ServerHandshake};
+/// use ws_proto::{ExtensionOffer, FragmentExtension, IdentityExtension, ReservedBits};
+///
+/// /// An extension of our own: what it does to frames is here what `fragment` does.
+/// #[derive(Debug)]
+/// struct Halves;
+///
+/// impl ExtensionNegotiator for Halves {
+///     fn name(&self) -> &str {
+///         "x-halves"
+///     }
+///     fn answer(&self, offer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension> {
+///         let halves = FragmentExtension::new(None, 2);
+///         Some(NegotiatedExtension::new(offer.clone().into_owned(), ReservedBits::NONE, halves))
+///     }
+///     fn offers(&self) -> Vec<ExtensionOffer<'static>> {
+///         ExtensionOffer::new("x-halves").into_iter().collect()
+///     }
+///     fn confirm(&self, answer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension> {
+///         self.answer(answer)
+///     }
+/// }
+///
+/// let handshake = ServerHandshake::new().extensions(ExtensionRegistry::new().with(Halves).with(IdentityExtension));
+/// # let _ = handshake;
+/// ```
 pub trait ExtensionNegotiator: fmt::Debug + Send + Sync {
     /// The name in `Sec-WebSocket-Extensions`, a token. Names are compared without regard to case.
     fn name(&self) -> &str;
@@ -28,15 +61,50 @@ pub trait ExtensionNegotiator: fmt::Debug + Send + Sync {
 
     /// Client: judges the server's answer to the offers; `None` fails the connection (RFC 6455 §4.1 item 5).
     fn confirm(&self, answer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension>;
+
+    /// Whether it may be agreed on several times for one connection. Default: no, the first answered offer counts.
+    fn may_repeat(&self) -> bool {
+        false
+    }
 }
 
 /// An extension that both sides agreed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NegotiatedExtension {
-    /// Name and parameters as they stand in the 101.
-    pub agreed: ExtensionOffer<'static>,
-    /// The reserved header bits it gives a meaning to.
-    pub reserved: ReservedBits,
+    agreed: ExtensionOffer<'static>,
+    effect: Effect,
+}
+
+/// What it does to a connection.
+#[derive(Clone, Debug)]
+enum Effect {
+    #[cfg(feature = "deflate")]
+    Deflate(DeflateAgreement),
+    Frames(ReservedBits, Arc<dyn FrameExtension>),
+}
+
+impl NegotiatedExtension {
+    /// An extension that works on frames. `agreed`: name and parameters as they stand in the 101; `reserved`: the
+    /// reserved header bits it gives a meaning to, each of which can belong to one extension only.
+    pub fn new(
+        agreed: ExtensionOffer<'static>,
+        reserved: ReservedBits,
+        extension: impl FrameExtension + 'static,
+    ) -> Self {
+        Self {
+            agreed,
+            effect: Effect::Frames(reserved, Arc::new(extension)),
+        }
+    }
+
+    /// permessage-deflate (RFC 7692), which owns RSV1.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(agreed: ExtensionOffer<'static>, agreement: DeflateAgreement) -> Self {
+        Self {
+            agreed,
+            effect: Effect::Deflate(agreement),
+        }
+    }
 }
 
 /// The extensions that a server accepts or a client offers; cheap to clone.
@@ -85,7 +153,7 @@ impl ExtensionRegistry {
         let mut agreed = Agreed::default();
         for offer in offers_in(map) {
             let offer = offer?;
-            let negotiator = self.find(offer.name()).filter(|_| !agreed.uses(offer.name()));
+            let negotiator = self.find(offer.name()).filter(|known| agreed.takes(&***known));
             if let Some(answer) = negotiator.and_then(|negotiator| negotiator.answer(&offer)) {
                 // An extension whose bits are taken is declined like any other.
                 let _ = agreed.add(answer);
@@ -99,7 +167,7 @@ impl ExtensionRegistry {
         let mut agreed = Agreed::default();
         for answer in offers_in(map) {
             let answer = answer?;
-            let negotiator = self.find(answer.name()).filter(|_| !agreed.uses(answer.name()));
+            let negotiator = self.find(answer.name()).filter(|known| agreed.takes(&***known));
             let negotiator = negotiator.ok_or(ResponseError::ExtensionNotOffered)?;
             let confirmed = negotiator
                 .confirm(&answer)
@@ -116,20 +184,42 @@ impl ExtensionRegistry {
 #[derive(Debug, Default)]
 pub(super) struct Agreed {
     pub(super) extensions: Vec<ExtensionOffer<'static>>,
-    pub(super) owners: ReservedOwners,
+    chain: Extensions,
 }
 
 impl Agreed {
-    fn uses(&self, name: &str) -> bool {
-        self.extensions
-            .iter()
-            .any(|used| used.name().eq_ignore_ascii_case(name))
+    /// Whether this extension can still be agreed on.
+    fn takes(&self, negotiator: &dyn ExtensionNegotiator) -> bool {
+        negotiator.may_repeat()
+            || !self
+                .extensions
+                .iter()
+                .any(|used| used.name().eq_ignore_ascii_case(negotiator.name()))
     }
 
     fn add(&mut self, extension: NegotiatedExtension) -> Result<(), ReservedBitsTaken> {
-        self.owners.claim(extension.reserved, extension.agreed.name())?;
-        self.extensions.push(extension.agreed);
+        let NegotiatedExtension { agreed, effect } = extension;
+        match effect {
+            #[cfg(feature = "deflate")]
+            Effect::Deflate(agreement) => self.chain.add_deflate(agreement)?,
+            Effect::Frames(reserved, frames) => self.chain.add_frames(agreed.name(), reserved, frames)?,
+        }
+        self.extensions.push(agreed);
         Ok(())
+    }
+
+    /// The outcome of the handshake.
+    pub(super) fn into_negotiated(self, subprotocol: Option<String>) -> Negotiated {
+        #[cfg(feature = "deflate")]
+        let chain = self.chain.with_pool(&crate::codecs::CODECS);
+        #[cfg(not(feature = "deflate"))]
+        let chain = self.chain;
+        Negotiated {
+            subprotocol,
+            extensions: self.extensions,
+            reserved: chain.reserved(),
+            chain,
+        }
     }
 }
 

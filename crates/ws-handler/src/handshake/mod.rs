@@ -10,6 +10,7 @@ mod origin;
 mod subprotocol;
 
 mod binding;
+mod built_in;
 
 mod client;
 mod server;

@@ -172,15 +172,9 @@ impl<'a> UpgradeRequest<'a> {
                 response.headers_mut().append(SEC_WEBSOCKET_EXTENSIONS, value);
             }
         }
-        let subprotocol = subprotocol.map(str::to_owned);
-        let Agreed { extensions, owners } = self.agreed;
         Ok(Accepted {
             response,
-            negotiated: Negotiated {
-                subprotocol,
-                extensions,
-                reserved: owners.claimed(),
-            },
+            negotiated: self.agreed.into_negotiated(subprotocol.map(str::to_owned)),
         })
     }
 }

@@ -144,7 +144,8 @@ impl Upgraded {
             ..
         } = self;
         let signal = Arc::clone(registration.signal());
-        let mut link = Link::new(io, SendPath::server(config), signal);
+        let send = SendPath::server(config).with_extensions(&negotiated.chain);
+        let mut link = Link::new(io, send, signal);
         link.announce_panics();
         let socket = WebSocket::from_link(link, &leftover, negotiated);
         (socket, request, registration)

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseEvent, CloseFrame, Event, Fragment, Message, ProtocolError, ReceivePath};
+use ws_proto::{CloseEvent, CloseFrame, Event, Extensions, Fragment, Message, ProtocolError, ReceivePath};
 
 use super::error::SocketError;
 use super::input::ReadBuffer;
@@ -69,15 +69,20 @@ impl<IO> Access<IO> for Link<IO> {
 }
 
 impl Inbound {
-    pub(super) fn new<IO>(link: &Link<IO>, leftover: &BytesMut) -> Self {
+    pub(super) fn new<IO>(link: &Link<IO>, leftover: &BytesMut, extensions: &Extensions) -> Self {
         Self {
-            receive: ReceivePath::new(link.role(), Arc::clone(link.config())),
+            receive: ReceivePath::new(link.role(), Arc::clone(link.config())).with_extensions(extensions),
             buffer: ReadBuffer::with_leftover(leftover),
             next: None,
             fault: None,
             end: None,
             over: false,
         }
+    }
+
+    /// Bytes of compressed messages received so far: on the wire, and inflated.
+    pub(super) fn inflated_bytes(&self) -> (u64, u64) {
+        self.receive.inflated_bytes()
     }
 
     /// Whether another message has arrived already and waits to be received.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, CloseReason, Message, PreparedMessage};
+use ws_proto::{CloseCode, CloseReason, Message, PreparedMessage, SendOptions};
 
 use super::crowd::{Crowd, Seat};
 use super::error::{SocketError, TrySendError};
@@ -82,7 +82,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
             }
             let mut link = self.link();
             match message.take() {
-                Some(Outgoing::Message(message)) => link.queue(message)?,
+                Some(Outgoing::Message(message, options)) => link.queue_with(message, options)?,
                 Some(Outgoing::Prepared(message)) => link.prepared(message)?,
                 None => {}
             }
@@ -108,7 +108,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
 }
 
 enum Outgoing<'a> {
-    Message(Message),
+    Message(Message, SendOptions),
     Prepared(&'a PreparedMessage),
 }
 
@@ -164,6 +164,11 @@ impl<IO> Sender<IO> {
         self.shared.link().queued_bytes()
     }
 
+    /// Bytes of compressed messages sent so far, both ways of counting: before, and on the wire.
+    pub fn deflated_bytes(&self) -> (u64, u64) {
+        self.shared.link().deflated_bytes()
+    }
+
     /// Whether data can still be sent: no Close frame was sent, and the connection is not lost.
     pub fn is_open(&self) -> bool {
         self.shared.link().is_open()
@@ -192,7 +197,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ///
     /// If it is dropped while it waits for room, nothing of the message is sent; later, all of it.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SocketError> {
-        self.send_outgoing(Outgoing::Message(message.into())).await
+        self.send_with(message, SendOptions::new()).await
+    }
+
+    /// [`send`](Self::send) with options, as not to compress this message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), SocketError> {
+        self.send_outgoing(Outgoing::Message(message.into(), options))
+            .await
     }
 
     /// Sends a message that was encoded once for many connections. Otherwise as [`send`](Self::send).
@@ -306,6 +329,12 @@ pub struct Receiver<IO = Io> {
 }
 
 impl<IO> Receiver<IO> {
+    /// Bytes of compressed messages received so far, both ways of counting: on the wire, and inflated.
+    pub fn inflated_bytes(&self) -> (u64, u64) {
+        let inbound = self.shared.inbound.lock().unwrap_or_else(PoisonError::into_inner);
+        inbound.inflated_bytes()
+    }
+
     /// Another sending half.
     pub fn sender(&self) -> Sender<IO> {
         Sender {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    CloseCode, CloseReason, Config, Fragment, Message, MessageKind, PreparedMessage, Role, SendPath,
+    CloseCode, CloseReason, Config, Fragment, Message, MessageKind, PreparedMessage, Role, SendOptions,
+    SendPath,
 };
 
 use super::error::SocketError;
@@ -93,6 +94,7 @@ impl<IO> WebSocket<IO> {
             Role::Server => SendPath::server(config),
             Role::Client => SendPath::client(config, Box::new(RandomMasks::new()?)),
         };
+        let send = send.with_extensions(&negotiated.chain);
         Ok(Self::from_link(
             Link::new(io, send, Arc::new(Signal::new())),
             leftover,
@@ -100,10 +102,11 @@ impl<IO> WebSocket<IO> {
         ))
     }
 
-    /// A socket over a link, as a server makes one whose signal others hold.
+    /// A socket over a link, as a server makes one whose signal others hold. The send path of the link has the
+    /// extensions of `negotiated` already; what is received goes through them too.
     pub fn from_link(mut link: Link<IO>, leftover: &BytesMut, negotiated: Negotiated) -> Self {
         link.read_on();
-        let inbound = Inbound::new(&link, leftover);
+        let inbound = Inbound::new(&link, leftover, &negotiated.chain);
         let negotiated = (negotiated != Negotiated::new()).then(|| Box::new(negotiated));
         Self {
             link,
@@ -136,6 +139,16 @@ impl<IO> WebSocket<IO> {
     /// The stream below.
     pub fn io(&self) -> &IO {
         self.link.io()
+    }
+
+    /// Bytes of compressed messages sent so far, both ways of counting: before, and on the wire.
+    pub fn deflated_bytes(&self) -> (u64, u64) {
+        self.link.deflated_bytes()
+    }
+
+    /// Bytes of compressed messages received so far, both ways of counting: on the wire, and inflated.
+    pub fn inflated_bytes(&self) -> (u64, u64) {
+        self.inbound.inflated_bytes()
     }
 
     /// Bytes queued and not written.
@@ -195,20 +208,38 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// If it is dropped, either nothing of the message is sent, or all of it: what is queued is written by whatever
     /// is called next. Frames are never cut.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SocketError> {
+        self.send_with(message, SendOptions::new()).await
+    }
+
+    /// [`send`](Self::send) with options, as not to compress this message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), SocketError> {
         let mut message = Some(message.into());
-        std::future::poll_fn(|cx| self.poll_send(cx, &mut message)).await
+        std::future::poll_fn(|cx| self.poll_send(cx, &mut message, options)).await
     }
 
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         message: &mut Option<Message>,
+        options: SendOptions,
     ) -> Poll<Result<(), SocketError>> {
         if message.is_some() {
             ready!(self.poll_room(cx))?;
         }
         if let Some(message) = message.take() {
-            self.link.queue(message)?;
+            self.link.queue_with(message, options)?;
         }
         self.poll_batch(cx)
     }

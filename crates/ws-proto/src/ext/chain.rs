@@ -28,7 +28,7 @@ pub struct Extensions {
 enum Agreed {
     #[cfg(feature = "deflate")]
     Deflate(DeflateAgreement),
-    Frames(Arc<dyn FrameExtension>),
+    Frames(ReservedBits, Arc<dyn FrameExtension>),
 }
 
 impl Extensions {
@@ -60,7 +60,7 @@ impl Extensions {
         extension: Arc<dyn FrameExtension>,
     ) -> Result<(), ReservedBitsTaken> {
         self.owners.claim(bits, name)?;
-        self.list.push(Agreed::Frames(extension));
+        self.list.push(Agreed::Frames(bits, extension));
         Ok(())
     }
 
@@ -90,22 +90,26 @@ impl Extensions {
     pub fn deflate(&self) -> Option<&DeflateAgreement> {
         self.list.iter().find_map(|agreed| match agreed {
             Agreed::Deflate(agreement) => Some(agreement),
-            Agreed::Frames(_) => None,
+            Agreed::Frames(..) => None,
         })
     }
 
-    /// Which reserved bits frames may carry.
+    /// Which reserved bits received frames may carry: those of extensions that look at received frames.
     pub(crate) fn legal(&self) -> LegalBits {
-        let first = self.reserved();
-        #[cfg(feature = "deflate")]
-        let later = match self.deflate() {
-            // RFC 7692 §6.1: the bit is set on the first frame of a message and on no other.
-            Some(_) => first.without(ReservedBits::RSV1),
-            None => first,
-        };
-        #[cfg(not(feature = "deflate"))]
-        let later = first;
-        LegalBits { first, later }
+        let mut legal = LegalBits::default();
+        for agreed in &self.list {
+            match agreed {
+                // RFC 7692 §6.1: the bit is set on the first frame of a message and on no other.
+                #[cfg(feature = "deflate")]
+                Agreed::Deflate(_) => legal.first = legal.first | ReservedBits::RSV1,
+                Agreed::Frames(bits, extension) if extension.decoder().is_some() => {
+                    legal.first = legal.first | *bits;
+                    legal.later = legal.later | *bits;
+                }
+                Agreed::Frames(..) => {}
+            }
+        }
+        legal
     }
 
     /// The receiving direction of one connection; `None` if there is nothing to do.
@@ -117,7 +121,7 @@ impl Extensions {
                 Agreed::Deflate(agreement) => {
                     incoming.deflate = Some(Decompressor::new(agreement, self.pool));
                 }
-                Agreed::Frames(extension) => {
+                Agreed::Frames(_, extension) => {
                     if let Some(decoder) = extension.decoder() {
                         let outer = incoming.deflate.is_some();
                         let list = if outer {
@@ -143,7 +147,7 @@ impl Extensions {
             match agreed {
                 #[cfg(feature = "deflate")]
                 Agreed::Deflate(agreement) => outgoing.deflate = Some(Compressor::new(agreement, self.pool)),
-                Agreed::Frames(extension) => {
+                Agreed::Frames(_, extension) => {
                     if let Some(encoder) = extension.encoder() {
                         let outer = outgoing.deflate.is_some();
                         let list = if outer {
@@ -180,7 +184,7 @@ impl PartialEq for Agreed {
         match (self, other) {
             #[cfg(feature = "deflate")]
             (Self::Deflate(one), Self::Deflate(two)) => one == two,
-            (Self::Frames(one), Self::Frames(two)) => Arc::ptr_eq(one, two),
+            (Self::Frames(_, one), Self::Frames(_, two)) => Arc::ptr_eq(one, two),
             #[cfg(feature = "deflate")]
             _ => false,
         }

@@ -42,6 +42,27 @@ impl FragmentExtension {
     /// one.
     pub const MAX_MIN_FRAGMENTS: usize = 1024;
 
+    /// A rule: frames of at most `max_length` bytes (`None`: any number), at least `min_fragments` per message. Both
+    /// are cut to what can be asked for.
+    #[must_use]
+    pub fn new(max_length: Option<usize>, min_fragments: usize) -> Self {
+        Self {
+            max_length: max_length.map_or(usize::MAX, |length| length.max(1)),
+            min_fragments: min_fragments.clamp(1, Self::MAX_MIN_FRAGMENTS),
+        }
+    }
+
+    /// The rule as an offer.
+    #[must_use]
+    pub fn to_offer(&self) -> ExtensionOffer<'static> {
+        let limited = self.max_length < usize::MAX;
+        let parameters = [
+            limited.then(|| ("maxLength", Some(self.max_length.to_string()))),
+            (self.min_fragments > 1).then(|| ("minFragments", Some(self.min_fragments.to_string()))),
+        ];
+        ExtensionOffer::of_tokens(Self::NAME, parameters.into_iter().flatten())
+    }
+
     /// Reads the parameters of an offer or an answer: `maxLength` (bytes, at least 1; -1: no limit, the default) and
     /// `minFragments` (1 to [`MAX_MIN_FRAGMENTS`](Self::MAX_MIN_FRAGMENTS), default 1). `None` for anything else.
     #[must_use]
@@ -181,5 +202,18 @@ mod tests {
             assert_eq!(rule(parameters), None, "{parameters}");
         }
         assert!(rule("; minFragments=1024").is_some());
+        for parameters in [
+            "",
+            "; maxLength=4",
+            "; minFragments=7",
+            "; maxLength=4; minFragments=7",
+        ] {
+            let offer = rule(parameters).unwrap().to_offer();
+            assert_eq!(offer.to_string(), format!("fragment{parameters}"));
+        }
+        assert_eq!(
+            FragmentExtension::new(Some(0), 9999).to_offer().to_string(),
+            "fragment; maxLength=1; minFragments=1024"
+        );
     }
 }

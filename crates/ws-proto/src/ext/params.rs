@@ -54,7 +54,6 @@ impl<'a> ExtensionOffer<'a> {
     }
 
     /// An extension of names and values that are known to be tokens: what an extension of ours writes.
-    #[cfg(feature = "deflate")]
     pub(crate) fn of_tokens(
         name: &'static str,
         parameters: impl IntoIterator<Item = (&'static str, Option<String>)>,

@@ -231,6 +231,7 @@ mod tests {
             }),
             head: Head::new(b"GET / HTTP/1.1\r\n\r\n"),
             subprotocol: None,
+            extensions: Vec::new(),
             remote: None,
             attributes: http::Extensions::new(),
         };

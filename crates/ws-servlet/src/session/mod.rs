@@ -17,7 +17,7 @@ use std::task::Poll;
 
 use http::Extensions;
 use ws_handler::{Io, Link, SendData, SocketError};
-use ws_proto::{CloseCode, Message, MessageKind, PreparedMessage, UseError};
+use ws_proto::{CloseCode, ExtensionOffer, Message, MessageKind, PreparedMessage, SendOptions, UseError};
 
 use crate::context::RouteContext;
 use crate::handle::SessionHandle;
@@ -37,6 +37,7 @@ pub struct Session {
     route: Arc<RouteContext>,
     head: Head,
     subprotocol: Option<Box<str>>,
+    extensions: Box<[ExtensionOffer<'static>]>,
     remote: Option<SocketAddr>,
     attributes: Extensions,
     /// The mailbox, once somebody has asked for it.
@@ -53,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) route: Arc<RouteContext>,
     pub(crate) head: Head,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) extensions: Vec<ExtensionOffer<'static>>,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) attributes: Extensions,
 }
@@ -65,6 +67,7 @@ impl Session {
             route,
             head,
             subprotocol,
+            extensions,
             remote,
             attributes,
         } = parts;
@@ -76,6 +79,7 @@ impl Session {
             route,
             head,
             subprotocol: subprotocol.map(String::into_boxed_str),
+            extensions: extensions.into(),
             remote,
             attributes,
             outbox: None,
@@ -142,6 +146,11 @@ impl Session {
         self.subprotocol.as_deref()
     }
 
+    /// The extensions in use, with their parameters, in the order of the response (RFC 6455 §9.1).
+    pub fn extensions(&self) -> &[ExtensionOffer<'static>] {
+        &self.extensions
+    }
+
     /// The peer's address; `None` if the stream has none.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.remote
@@ -206,8 +215,20 @@ impl Session {
     /// # Errors
     /// As [`text`](Self::text).
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SocketError> {
+        self.send_with(message, SendOptions::new()).await
+    }
+
+    /// The same with options, as not to compress this message.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub async fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        options: SendOptions,
+    ) -> Result<(), SocketError> {
         self.room().await?;
-        Ok(self.link.queue(message.into())?)
+        Ok(self.link.queue_with(message.into(), options)?)
     }
 
     /// The same with a message that was encoded once for many sessions.

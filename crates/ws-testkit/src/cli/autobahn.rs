@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use ws_proto::DeflateConfig;
 
 use super::client::{no_runtime, seconds, usage};
 use super::signals::Signals;
 use crate::client::{AutobahnOptions, AutobahnRun, AutobahnSummary};
+use crate::deflate_options::parse_deflate;
 
 const AFTER_HELP: &str = "\
 The server judges the cases and writes the report.
@@ -36,6 +38,11 @@ pub(crate) struct AutobahnArguments {
     #[arg(long, value_name = "NAME")]
     agent: String,
 
+    /// Offer permessage-deflate; the parameters are those of `ws-testkit client`. Cases that judge compression want
+    /// --deflate='threshold=0'
+    #[arg(long, value_name = "PARAMS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_deflate)]
+    deflate: Option<DeflateConfig>,
+
     /// The longest silence within a case
     #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
@@ -46,6 +53,7 @@ impl AutobahnArguments {
     pub(crate) fn run(self) -> ExitCode {
         let mut options = AutobahnOptions::new(self.url, self.agent);
         options.timeout = self.timeout;
+        options.deflate = self.deflate;
         match run(options) {
             Ok(summary) => report_end(&summary),
             Err(code) => code,

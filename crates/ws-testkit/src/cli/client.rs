@@ -9,10 +9,12 @@ use std::time::Duration;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::oneshot;
+use ws_proto::DeflateConfig;
 
 use super::exit;
 use super::signals::Signals;
 use crate::client::{ClientOptions, ClientRun};
+use crate::deflate_options::parse_deflate;
 use crate::report;
 use crate::stats::{Answer, ExitStatus, Failure, FrameSeen, Observer, Started, Summary};
 
@@ -107,6 +109,11 @@ pub(crate) struct ClientArguments {
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
 
+    /// Offer permessage-deflate, as in --deflate='server_max_window_bits=12;client_no_context_takeover;threshold=0;level=1'
+    /// (threshold: bytes below which messages are sent plain) [default: 12 bits both ways, threshold 1024, level 1]
+    #[arg(long, value_name = "PARAMS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_deflate)]
+    deflate: Option<DeflateConfig>,
+
     /// One JSON object on stdout instead of text (docs/CLIENT-JSON.md)
     #[arg(long)]
     json: bool,
@@ -179,6 +186,7 @@ impl ClientArguments {
         options.clients = self.clients;
         options.delay = Duration::from_millis(self.delay);
         options.timeout = self.timeout;
+        options.deflate = self.deflate;
         options.check().map_err(|error| error.to_string())?;
         Ok(options)
     }

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use clap::Args;
 use ws_handler::{OriginError, OriginPolicy};
+use ws_proto::DeflateConfig;
 
 use super::exit;
 use super::limits::{LimitArguments, Malformed};
 use super::signals::Signals;
+use crate::deflate_options::parse_deflate;
 use crate::{Protocol, TestServer, TestServerBuilder};
 
 /// Options of `ws-testkit server`, as typed.
@@ -67,6 +69,11 @@ pub(crate) struct ServerArguments {
     /// Seconds for a new connection to send its whole request
     #[arg(long, value_name = "SECS", default_value = "10")]
     handshake_timeout: Wait,
+
+    /// Agree to permessage-deflate, as in --deflate='server_max_window_bits=12;client_no_context_takeover;threshold=0;level=1'
+    /// (threshold: bytes below which messages are sent plain) [default: 12 bits both ways, threshold 1024, level 1]
+    #[arg(long, value_name = "PARAMS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_deflate)]
+    deflate: Option<DeflateConfig>,
 
     #[command(flatten)]
     limits: LimitArguments,
@@ -149,6 +156,9 @@ impl ServerArguments {
             .handshake_timeout(self.handshake_timeout.0);
         if !self.origins.is_empty() {
             server = server.origins(OriginPolicy::list(&self.origins)?);
+        }
+        if let Some(deflate) = &self.deflate {
+            server = server.deflate(deflate.clone());
         }
         if let Some(directory) = &self.docroot {
             server = server.docroot(directory);

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use ws_proto::{Delivery, Message};
+use ws_proto::{DeflateConfig, Delivery, Message};
 
 use super::dial::{Opened, dial_with};
 use super::options::{ClientOptions, OptionsError};
@@ -19,6 +19,8 @@ pub struct AutobahnOptions {
     pub url: String,
     /// The name of this client in the report.
     pub agent: String,
+    /// Offer permessage-deflate on these terms. Default: no, and the compression cases are unimplemented.
+    pub deflate: Option<DeflateConfig>,
     /// The longest silence within a case before it is given up. Default: 60 s.
     pub timeout: Duration,
 }
@@ -29,6 +31,7 @@ impl AutobahnOptions {
         Self {
             url: url.into(),
             agent: agent.into(),
+            deflate: None,
             timeout: Duration::from_secs(60),
         }
     }
@@ -38,6 +41,7 @@ impl AutobahnOptions {
         let base = self.url.trim_end_matches('/');
         let mut options = ClientOptions::new(format!("{base}{resource}"));
         options.timeout = self.timeout;
+        options.deflate = self.deflate.clone();
         options
     }
 }

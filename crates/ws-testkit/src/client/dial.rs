@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ws_handler::{ConnectError, ConnectStage, Io, WebSocket, connect};
+use ws_handler::{ConnectError, ConnectStage, ExtensionRegistry, Io, WebSocket, connect};
 use ws_proto::{Config, Delivery, Role, UNLIMITED};
 
 use super::ending::with_sources;
@@ -29,6 +29,13 @@ impl Opened {
     pub(super) fn subprotocol(&self) -> Option<&str> {
         self.socket.subprotocol()
     }
+
+    /// permessage-deflate with its parameters, if it was agreed on.
+    pub(super) fn deflate(&self) -> Option<String> {
+        let negotiated = self.socket.negotiated()?;
+        negotiated.chain.deflate()?;
+        negotiated.extensions.first().map(ToString::to_string)
+    }
 }
 
 /// Opens a connection that delivers frames.
@@ -42,6 +49,9 @@ pub(super) async fn dial_with(options: &ClientOptions, delivery: Delivery) -> Re
         .connect_timeout(options.timeout)
         .handshake_timeout(options.timeout)
         .subprotocols(options.protocols.iter().cloned());
+    if let Some(deflate) = &options.deflate {
+        builder = builder.extensions(ExtensionRegistry::new().with(deflate.clone()));
+    }
     for (name, value) in &options.headers {
         builder = builder.header(name.clone(), value.clone());
     }

@@ -33,8 +33,10 @@ pub(super) async fn exchange(shared: &Shared, opened: Opened, client: usize, rul
         let sent = exchange.state().counts.messages_sent;
         shared.group.abandon(shared.options.count - sent);
     }
-    exchange.say_goodbye(sender, &mut receiver, &ending).await;
+    exchange.say_goodbye(sender.clone(), &mut receiver, &ending).await;
     let mut state = exchange.state();
+    state.counts.deflated = sender.deflated_bytes().into();
+    state.counts.inflated = receiver.inflated_bytes().into();
     state.counts.lost = lost;
     shared.add(
         state.counts,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ws_handler::{ClientRequest, WebSocketUrl};
+use ws_proto::DeflateConfig;
 
 /// RFC 6455 §5.5: control frames carry at most 125 bytes.
 const LONGEST_PING: usize = 125;
@@ -39,6 +40,8 @@ pub struct ClientOptions {
     /// Pause of each client between one message and the next (PING: between the PONG and the next PING).
     /// Default: 1 s.
     pub delay: Duration,
+    /// Offer permessage-deflate (RFC 7692) on these terms. Default: no.
+    pub deflate: Option<DeflateConfig>,
     /// The longest wait without progress: for TCP, for the handshake, for a PONG, for anything to move while
     /// answers are outstanding. Default: 10 s.
     pub timeout: Duration,
@@ -57,6 +60,7 @@ impl ClientOptions {
             fragment: 4000,
             clients: 1,
             delay: Duration::from_secs(1),
+            deflate: None,
             timeout: Duration::from_secs(10),
         }
     }

@@ -15,7 +15,7 @@ use super::options::{ClientOptions, OptionsError};
 use super::ping::pings;
 use super::shared::Shared;
 use crate::protocol::Protocol;
-use crate::stats::{Ending, Failure, Observer, Started, Summary};
+use crate::stats::{DeflateOutcome, Ending, Failure, Observer, Started, Summary};
 use crate::workload::{Recipe, Rule, fresh_run_id};
 
 /// Handshakes in progress at the same time: below the backlog of an ordinary listener.
@@ -107,13 +107,19 @@ async fn drive(
     // All are open before the first sends: on a broadcast protocol a late one would miss messages.
     let (opened, mut failures) = open_all(&shared).await;
     let started = started(&shared, &opened);
+    let deflate = shared.options.deflate.as_ref().map(|_| DeflateOutcome {
+        negotiated: opened.first().and_then(|(_, connection)| connection.deflate()),
+    });
     let opened_count = opened.len();
     if opened_count > 0 {
         shared.observer.started(&started);
         failures.extend(run_all(&shared, opened).await);
     }
     failures.sort_by_key(|failure| failure.client);
-    summarize(&shared, started, opened_count, failures)
+    Summary {
+        deflate,
+        ..summarize(&shared, started, opened_count, failures)
+    }
 }
 
 /// Opens every client's connection, a bounded number at a time.
@@ -155,7 +161,9 @@ async fn run_all(shared: &Arc<Shared>, opened: Vec<(usize, Opened)>) -> Vec<Fail
     for (client, connection) in opened {
         let shared = shared.clone();
         let task = running.spawn(async move {
-            match rule(connection.subprotocol()) {
+            let rule = rule(connection.subprotocol());
+            let compressed = connection.deflate().is_some();
+            match rule.map(|rule| if compressed { rule.when_compressed() } else { rule }) {
                 None => pings(&shared, connection, client).await,
                 Some(rule) => exchange(&shared, connection, client, rule).await,
             }
@@ -241,6 +249,7 @@ fn summarize(shared: &Shared, started: Started, opened: usize, failures: Vec<Fai
         size: options.size,
         fragment: started.fragment,
         binary: options.binary && !options.is_ping(),
+        deflate: None,
         counts: totals.counts,
         round_trips: totals.round_trips.clone(),
         elapsed: totals.elapsed(),

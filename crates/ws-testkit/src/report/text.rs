@@ -142,8 +142,35 @@ pub(crate) fn summary_lines(summary: &Summary, host: &str) -> Vec<String> {
         ),
         rates,
     ];
+    lines.extend(deflate_lines(summary));
     lines.extend(round_trip_line(summary));
     lines
+}
+
+/// `deflate: permessage-deflate; server_max_window_bits=12`, and how much it saved; `deflate: not negotiated` where it
+/// was offered and declined.
+fn deflate_lines(summary: &Summary) -> Vec<String> {
+    let Some(outcome) = &summary.deflate else {
+        return Vec::new();
+    };
+    let Some(negotiated) = &outcome.negotiated else {
+        return vec!["deflate: not negotiated".to_owned()];
+    };
+    let counts = &summary.counts;
+    let ratio = |plain: u64, wire: u64| match wire {
+        0 => "-".to_owned(),
+        _ => format!("{:.2}", plain as f64 / wire as f64),
+    };
+    vec![
+        format!("deflate: {negotiated}"),
+        format!(
+            "payload bytes on the wire sent/received {}/{}, ratio of compressed messages {}/{}",
+            counts.wire_bytes_sent(),
+            counts.wire_bytes_received(),
+            ratio(counts.deflated.from, counts.deflated.to),
+            ratio(counts.inflated.to, counts.inflated.from)
+        ),
+    ]
 }
 
 /// `rtt min/avg/p50/p99/max = 0.101/0.150/0.149/0.201/0.203 ms`; none when nothing was timed.
@@ -178,7 +205,7 @@ fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Counts, RoundTrips};
+    use crate::stats::{Change, Counts, DeflateOutcome, RoundTrips};
 
     fn answer() -> Answer {
         Answer {
@@ -263,6 +290,7 @@ mod tests {
             size: 1024,
             fragment: Some(0),
             binary: false,
+            deflate: None,
             counts: Counts {
                 frames_sent: 2,
                 frames_received: 2,
@@ -275,6 +303,8 @@ mod tests {
                 late: 5,
                 bytes_sent: 2048,
                 bytes_received: 1 << 20,
+                deflated: Change { from: 2000, to: 500 },
+                inflated: Change { from: 300, to: 1000 },
             },
             round_trips,
             elapsed: Duration::from_millis(500),
@@ -291,6 +321,19 @@ mod tests {
                 "rtt min/avg/p50/p99/max = 2.000/2.000/2.000/2.000/2.000 ms",
             ]
         );
+        summary.deflate = Some(DeflateOutcome {
+            negotiated: Some("permessage-deflate; server_max_window_bits=12".into()),
+        });
+        assert_eq!(
+            summary_lines(&summary, "localhost")[3..5],
+            [
+                "deflate: permessage-deflate; server_max_window_bits=12",
+                "payload bytes on the wire sent/received 548/1047876, ratio of compressed messages 4.00/3.33",
+            ]
+        );
+        summary.deflate = Some(DeflateOutcome { negotiated: None });
+        assert_eq!(summary_lines(&summary, "localhost")[3], "deflate: not negotiated");
+        summary.deflate = None;
         summary.round_trips = RoundTrips::new();
         assert_eq!(
             summary_lines(&summary, "localhost").len(),

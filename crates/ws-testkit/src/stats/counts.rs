@@ -30,6 +30,44 @@ pub struct Counts {
     pub bytes_sent: u64,
     /// Payload bytes received, without frame headers.
     pub bytes_received: u64,
+    /// Of the bytes sent, those of compressed messages: before, then on the wire.
+    pub deflated: Change,
+    /// Of the bytes received, those of compressed messages: on the wire, then inflated.
+    pub inflated: Change,
+}
+
+/// What compression made of a number of bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Bytes that went in.
+    pub from: u64,
+    /// Bytes that came out.
+    pub to: u64,
+}
+
+impl From<(u64, u64)> for Change {
+    fn from((from, to): (u64, u64)) -> Self {
+        Self { from, to }
+    }
+}
+
+impl AddAssign for Change {
+    fn add_assign(&mut self, other: Self) {
+        self.from += other.from;
+        self.to += other.to;
+    }
+}
+
+impl Counts {
+    /// Payload bytes sent as they were on the wire.
+    pub fn wire_bytes_sent(&self) -> u64 {
+        (self.bytes_sent + self.deflated.to).saturating_sub(self.deflated.from)
+    }
+
+    /// Payload bytes received as they were on the wire.
+    pub fn wire_bytes_received(&self) -> u64 {
+        (self.bytes_received + self.inflated.from).saturating_sub(self.inflated.to)
+    }
 }
 
 impl AddAssign for Counts {
@@ -45,5 +83,7 @@ impl AddAssign for Counts {
         self.late += other.late;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.deflated += other.deflated;
+        self.inflated += other.inflated;
     }
 }

@@ -9,7 +9,7 @@ mod outcome;
 
 mod progress;
 
-pub use counts::Counts;
-pub use outcome::{Ending, ExitStatus, Failure, Summary};
+pub use counts::{Change, Counts};
+pub use outcome::{DeflateOutcome, Ending, ExitStatus, Failure, Summary};
 pub use progress::{Answer, FrameSeen, Mark, Observer, Started};
 pub use rtt::RoundTrips;

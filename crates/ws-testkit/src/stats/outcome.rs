@@ -169,6 +169,13 @@ pub struct Failure {
     pub ending: Ending,
 }
 
+/// What became of an offer of permessage-deflate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeflateOutcome {
+    /// The extension with its parameters as the server answered (the first client's, of several); `None`: declined.
+    pub negotiated: Option<String>,
+}
+
 /// Everything a run found out, for the reports and for tests.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -194,6 +201,8 @@ pub struct Summary {
     pub fragment: Option<usize>,
     /// Whether binary messages were sent (false in PING mode).
     pub binary: bool,
+    /// What became of the offer to compress; `None`: there was none.
+    pub deflate: Option<DeflateOutcome>,
     /// The clients' counts, added up.
     pub counts: Counts,
     /// Round-trip times: from handing the first frame of a message to the connection until its last came back.
@@ -288,6 +297,7 @@ mod tests {
             size: 1,
             fragment: Some(0),
             binary: false,
+            deflate: None,
             counts: Counts {
                 wrong,
                 ..Counts::default()

@@ -21,6 +21,15 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
+    /// What is still promised when messages are compressed: the frames of a message keep their number, but not which
+    /// byte stands in which of them.
+    pub(crate) fn when_compressed(self) -> Self {
+        match self {
+            Self::Frames | Self::TwoFrames => Self::Messages,
+            other => other,
+        }
+    }
+
     /// The word used for it in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,338 @@
+//! Extensions from the handshake to the last message: permessage-deflate, `identity`, `fragment`, in both roles.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use http::{Request, Response};
+use tokio::io::{AsyncReadExt, DuplexStream};
+use ws_handler::{
+    ClientRequest, ConnectError, ExtensionRegistry, ResponseError, ServerHandshake, WebSocket,
+    client_handshake,
+};
+use ws_proto::{Config, FragmentExtension, IdentityExtension, Message, Role};
+
+/// A good request with more header lines.
+fn request(lines: &[&str]) -> Request<()> {
+    let mut request = Request::get("/")
+        .header("Host", "h")
+        .header("Upgrade", "websocket")
+        .header("Connection", "Upgrade")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("Sec-WebSocket-Version", "13");
+    for line in lines {
+        request = request.header("Sec-WebSocket-Extensions", *line);
+    }
+    request.body(()).unwrap()
+}
+
+fn answered<B>(response: &Response<B>) -> Vec<&str> {
+    let lines = response.headers().get_all("sec-websocket-extensions");
+    lines.into_iter().map(|line| line.to_str().unwrap()).collect()
+}
+
+/// Opens a connection with these extensions at the two ends: client, server.
+async fn open(
+    client: ExtensionRegistry,
+    server: ExtensionRegistry,
+) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (near, mut far) = tokio::io::duplex(1 << 20);
+    let shake = tokio::spawn(async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(far.read_u8().await.unwrap());
+        }
+        let text = String::from_utf8(head).unwrap();
+        let mut request = Request::get("/");
+        for line in text.lines().skip(1).take_while(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(": ").unwrap();
+            request = request.header(name, value);
+        }
+        let handshake = ServerHandshake::new().extensions(server);
+        let accepted = handshake.accept(&request.body(()).unwrap()).unwrap();
+        let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        for (name, value) in accepted.response.headers() {
+            answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        }
+        answer += "\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut far, answer.as_bytes())
+            .await
+            .unwrap();
+        let config = Arc::new(Config::server());
+        WebSocket::from_upgraded(far, Role::Server, &BytesMut::new(), config, accepted.negotiated).unwrap()
+    });
+    let request = ClientRequest::new("ws://h/".parse().unwrap()).extensions(client);
+    let upgrade = client_handshake(near, &request, std::time::Duration::from_secs(5))
+        .await
+        .unwrap();
+    let (client, _) = upgrade.into_websocket(Arc::new(Config::client())).unwrap();
+    (client, shake.await.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn identity_is_agreed_as_often_as_it_is_asked_for() {
+    let server = ServerHandshake::new().extensions(ExtensionRegistry::new().with(IdentityExtension));
+    let lines = [
+        "identity; param=0, identity; param=1",
+        " identity ; param = \"2\" ; other = '3' ",
+    ];
+    let accepted = server.accept(&request(&lines)).unwrap();
+    assert_eq!(
+        answered(&accepted.response),
+        [
+            "identity; param=0",
+            "identity; param=1",
+            "identity; param=2; other='3'"
+        ]
+    );
+    let registry = || ExtensionRegistry::new().with(IdentityExtension);
+    let (mut client, mut server) = open(registry(), registry()).await;
+    client.send("unchanged").await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some("unchanged".into()));
+    assert_eq!(client.negotiated().unwrap().extensions[0].to_string(), "identity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fragment_cuts_at_both_ends_and_messages_arrive_whole() {
+    let registry = || ExtensionRegistry::new().with(FragmentExtension::new(Some(4), 7));
+    let (mut client, mut server) = open(registry(), registry()).await;
+    for end in [&client, &server] {
+        assert_eq!(
+            end.negotiated().unwrap().extensions[0].to_string(),
+            "fragment; maxLength=4; minFragments=7"
+        );
+    }
+    let text = "exactly fifteen";
+    client.send(text).await.unwrap();
+    assert_eq!(server.recv().await.unwrap(), Some(text.into()));
+    server.send(text).await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some(text.into()));
+    let server = ServerHandshake::new().extensions(registry());
+    let accepted = server
+        .accept(&request(&[
+            "fragment; maxLength=0, fragment; minFragments=1000000",
+        ]))
+        .unwrap();
+    assert!(
+        answered(&accepted.response).is_empty(),
+        "nothing that costs without bound"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_no_extension_understands_fails_the_connection() {
+    let (near, mut far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(far.read_u8().await.unwrap());
+        }
+        let text = String::from_utf8(head).unwrap();
+        let key = text
+            .lines()
+            .find_map(|line| line.strip_prefix("sec-websocket-key: "));
+        let key = key
+            .or_else(|| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+            })
+            .unwrap();
+        let accepted = ServerHandshake::new().accept(
+            &Request::get("/")
+                .header("Host", "h")
+                .header("Upgrade", "websocket")
+                .header("Connection", "Upgrade")
+                .header("Sec-WebSocket-Key", key)
+                .header("Sec-WebSocket-Version", "13")
+                .body(())
+                .unwrap(),
+        );
+        let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        for (name, value) in accepted.unwrap().response.headers() {
+            answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        }
+        answer += "Sec-WebSocket-Extensions: fragment; maxLength=0\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut far, answer.as_bytes())
+            .await
+            .unwrap();
+    });
+    let registry = ExtensionRegistry::new().with(FragmentExtension::new(None, 2));
+    let request = ClientRequest::new("ws://h/".parse().unwrap()).extensions(registry);
+    let refused = client_handshake(near, &request, std::time::Duration::from_secs(5)).await;
+    assert!(matches!(
+        refused,
+        Err(ConnectError::Response(ResponseError::ExtensionRefused))
+    ));
+}
+
+#[cfg(feature = "deflate")]
+mod deflate {
+    use std::time::Duration;
+
+    use ws_proto::{DeflateConfig, SendOptions, WindowBits};
+
+    use super::*;
+
+    fn registry(config: DeflateConfig) -> ExtensionRegistry {
+        ExtensionRegistry::new().with(config)
+    }
+
+    fn answer(config: DeflateConfig, lines: &[&str]) -> Vec<String> {
+        let server = ServerHandshake::new().extensions(registry(config));
+        let accepted = server.accept(&request(lines)).unwrap();
+        answered(&accepted.response)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_first_offer_that_can_be_met_counts() {
+        let full = DeflateConfig {
+            server_max_window_bits: None,
+            client_max_window_bits: None,
+            ..DeflateConfig::default()
+        };
+        let table: &[(&[&str], &[&str])] = &[
+            (&["permessage-deflate"], &["permessage-deflate"]),
+            (
+                &[
+                    "permessage-deflate; server_max_window_bits=7, permessage-deflate; server_max_window_bits=10",
+                ],
+                &["permessage-deflate; server_max_window_bits=10"],
+            ),
+            (
+                &[
+                    "permessage-deflate; unknown",
+                    "x-other, permessage-deflate; client_max_window_bits=\"9\"",
+                ],
+                &["permessage-deflate; client_max_window_bits=9"],
+            ),
+            (
+                &[
+                    "permessage-deflate; server_no_context_takeover; server_no_context_takeover, permessage-deflate",
+                ],
+                &["permessage-deflate"],
+            ),
+            // Only one of several good offers, the first.
+            (
+                &["permessage-deflate; server_max_window_bits=9, permessage-deflate"],
+                &["permessage-deflate; server_max_window_bits=9"],
+            ),
+            // Old names and strangers are ignored.
+            (
+                &["x-webkit-deflate-frame, deflate-frame, mux; max-channels=4"],
+                &[],
+            ),
+            (
+                &["x-webkit-deflate-frame", "permessage-deflate"],
+                &["permessage-deflate"],
+            ),
+            // Nothing to agree on is no error.
+            (&["permessage-deflate; server_max_window_bits=16"], &[]),
+            (&[], &[]),
+        ];
+        for (lines, expected) in table {
+            assert_eq!(answer(full.clone(), lines), *expected, "{lines:?}");
+        }
+        let many = "permessage-deflate; x=1, ".repeat(1000) + "permessage-deflate";
+        assert_eq!(answer(full, &[&many]), ["permessage-deflate"]);
+    }
+
+    fn json(length: usize) -> String {
+        let text: String = (0..length)
+            .map(|number| format!("{{\"id\":{number},\"name\":\"item\"}},"))
+            .collect();
+        text[..length].to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_of_all_sizes_in_both_directions_on_all_terms() {
+        for bits in [8, 9, 12, 15] {
+            for no_takeover in [false, true] {
+                let config = DeflateConfig {
+                    server_max_window_bits: WindowBits::new(bits),
+                    client_max_window_bits: WindowBits::new(bits),
+                    server_no_context_takeover: no_takeover,
+                    client_no_context_takeover: no_takeover,
+                    threshold: 100,
+                    level: 1,
+                };
+                let (mut client, mut server) = open(registry(config.clone()), registry(config)).await;
+                for length in [0, 99, 100, 5000, 60_000, 500_000, 5000] {
+                    let message = Message::text(json(length));
+                    client.send(message.clone()).await.unwrap();
+                    assert_eq!(server.recv().await.unwrap(), Some(message.clone()));
+                    server.send(message.clone()).await.unwrap();
+                    assert_eq!(client.recv().await.unwrap(), Some(message));
+                }
+                let (plain, wire) = client.deflated_bytes();
+                assert_eq!(plain, 570_100);
+                // Run lengths alone take a third off, a window much more.
+                assert!(
+                    wire < if bits == 8 { 450_000 } else { 250_000 },
+                    "{bits} bits: {wire}"
+                );
+                assert_eq!(server.inflated_bytes(), (wire, plain));
+                assert_eq!(client.inflated_bytes().1, server.deflated_bytes().0);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_message_opts_out() {
+        let (mut client, mut server) = open(
+            registry(DeflateConfig::default()),
+            registry(DeflateConfig::default()),
+        )
+        .await;
+        let secret = Message::text(json(5000));
+        client
+            .send_with(secret.clone(), SendOptions::new().compress(false))
+            .await
+            .unwrap();
+        assert_eq!(server.recv().await.unwrap(), Some(secret.clone()));
+        assert_eq!(client.deflated_bytes(), (0, 0));
+        client.send(secret.clone()).await.unwrap();
+        assert_eq!(server.recv().await.unwrap(), Some(secret));
+        assert_eq!(client.deflated_bytes().0, 5000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_send_dropped_half_way_leaves_the_dictionary_in_step() {
+        let (mut client, mut server) = open(
+            registry(DeflateConfig::default()),
+            registry(DeflateConfig::default()),
+        )
+        .await;
+        let messages: Vec<_> = (0..20).map(|round| Message::text(json(40_000 + round))).collect();
+        let receiving = tokio::spawn(async move {
+            let mut received = Vec::new();
+            while let Some(message) = server.recv().await.unwrap() {
+                received.push(message);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            received
+        });
+        for message in &messages {
+            // The pipe holds it, or does not: dropped after one poll either way.
+            let mut send = Box::pin(client.send(message.clone()));
+            let _ = futures_poll(send.as_mut()).await;
+        }
+        client.close(ws_proto::CloseCode::NORMAL, "").await.unwrap();
+        let received = receiving.await.unwrap();
+        assert!(received.iter().all(|message| messages.contains(message)));
+        assert_eq!(received.len(), messages.len(), "what was begun is sent whole");
+    }
+
+    /// Polls once.
+    async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(match future.as_mut().poll(cx) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}
