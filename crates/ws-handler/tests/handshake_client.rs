@@ -378,13 +378,19 @@ async fn an_endless_answer_is_refused_at_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_runs_into_the_limit() {
     let begin = Instant::now();
-    let (near, _far) = duplex(1024);
+    let (near, mut far) = duplex(1024);
     let error = client_handshake(near, &ask("ws://h/"), LIMIT).await.unwrap_err();
     assert!(
         matches!(error, ConnectError::Timeout(ConnectStage::Handshake)),
         "{error:?}"
     );
     assert_eq!(begin.elapsed(), LIMIT);
+    // RFC 6455 §4.1: once the request is out, the client "MUST wait for a response from the server before sending any
+    // further data".
+    let mut sent = String::new();
+    far.read_to_string(&mut sent).await.unwrap();
+    assert!(sent.starts_with("GET / HTTP/1.1\r\n"), "{sent}");
+    assert_eq!(sent.find("\r\n\r\n"), Some(sent.len() - 4), "{sent}");
 }
 
 /// The status of a refusal is told even when its body never ends.
