@@ -208,7 +208,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// If it is dropped, either nothing of the message is sent, or all of it: what is queued is written by whatever
     /// is called next. Frames are never cut.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), SocketError> {
-        self.send_with(message, SendOptions::new()).await
+        // Not by way of `send_with`: nested futures take twice the memory.
+        let mut message = Some(message.into());
+        std::future::poll_fn(|cx| self.poll_send(cx, &mut message, SendOptions::new())).await
     }
 
     /// [`send`](Self::send) with options, as not to compress this message.

@@ -208,6 +208,8 @@ pub(crate) struct Incoming {
     inner: Vec<Box<dyn FrameDecoder>>,
     /// The payload of the frame that is being gathered.
     pub(crate) gathered: Vec<u8>,
+    /// Bytes that came out of the open message so far: never above the message limit.
+    pub(crate) made: usize,
 }
 
 impl Incoming {

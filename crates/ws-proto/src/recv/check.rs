@@ -15,11 +15,9 @@ pub(super) struct OpenMessage {
     /// Bytes that its frames so far have declared: never above the message limit.
     pub(super) size: usize,
     /// Its frames so far, empty ones counted.
-    pub(super) fragments: usize,
+    pub(super) fragments: u32,
     /// It is compressed (RFC 7692 §6): RSV1 was set on its first frame.
     pub(super) compressed: bool,
-    /// Bytes that extensions have made of it so far: never above the message limit.
-    pub(super) made: usize,
 }
 
 /// Reads a header from the start of `bytes` and judges it. `None`: it is not complete.
@@ -96,7 +94,7 @@ fn check_size(
     let (frame_limit, message_limit) = if lead.rsv != 0 || message.is_some_and(|message| message.compressed) {
         (
             grown(limits.max_frame_size, 1),
-            grown(limits.max_message_size, fragments),
+            grown(limits.max_message_size, fragments as usize),
         )
     } else {
         (limits.max_frame_size, limits.max_message_size)
@@ -108,7 +106,7 @@ fn check_size(
         Some(total) if total <= widen(message_limit) => {}
         _ => return Err(ProtocolError::MessageTooBig),
     }
-    if fragments >= limits.max_fragments {
+    if fragments as usize >= limits.max_fragments {
         return Err(ProtocolError::TooManyFragments);
     }
     Ok(())

@@ -15,8 +15,9 @@ use crate::utf8::Utf8Validator;
 use super::assemble::Assembly;
 
 /// What has to be done to a frame that has just begun; notes whether it begins a compressed message.
-pub(super) fn coding(extensions: &Incoming, message: &mut OpenMessage, rsv: u8) -> Coding {
+pub(super) fn coding(extensions: &mut Incoming, message: &mut OpenMessage, rsv: u8) -> Coding {
     if message.fragments == 1 {
+        extensions.made = 0;
         message.compressed = extensions.begins_compressed(ReservedBits::from_first_byte(rsv));
     }
     if extensions.gathers() {
@@ -45,7 +46,7 @@ impl ReceivePath {
             limits: &self.config.limits,
             assembly: &mut self.assembly,
             utf8: &mut self.utf8,
-            made: &mut message.made,
+            made: extensions.made,
         };
         if frame.coding == Coding::Whole {
             extensions.gathered.extend_from_slice(part);
@@ -61,6 +62,7 @@ impl ReceivePath {
                 deflate.finish(limit, &mut sink)?;
             }
         }
+        extensions.made = output.made;
         let delivered = match self.config.delivery {
             Delivery::Message => complete && frame.fin,
             Delivery::Fragment => complete,
@@ -95,7 +97,7 @@ fn take_whole(
         reserved: frame.reserved,
         payload: std::mem::take(&mut extensions.gathered),
     };
-    let limit = output.limits.max_message_size - *output.made;
+    let limit = output.limits.max_message_size - output.made;
     extensions.decode(&mut whole, compressed, limit)?;
     output.push(&whole.payload)
 }
@@ -108,7 +110,7 @@ struct Output<'a> {
     assembly: &'a mut Assembly,
     utf8: &'a mut Utf8Validator,
     /// Bytes of the message that came out so far.
-    made: &'a mut usize,
+    made: usize,
 }
 
 impl Output<'_> {
@@ -116,7 +118,7 @@ impl Output<'_> {
     fn push(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
         let limit = self.limits.max_message_size;
         match self.made.checked_add(piece.len()) {
-            Some(made) if made <= limit => *self.made = made,
+            Some(made) if made <= limit => self.made = made,
             _ => return Err(ProtocolError::MessageTooBig),
         }
         self.assembly.make_room(piece.len().saturating_add(3), limit);

@@ -259,11 +259,10 @@ impl ReceivePath {
                 size: 0,
                 fragments: 0,
                 compressed: false,
-                made: 0,
             });
             message.size = message.size.saturating_add(missing);
             message.fragments = message.fragments.saturating_add(1);
-            if let Some(extensions) = &self.extensions {
+            if let Some(extensions) = &mut self.extensions {
                 coding = coded::coding(extensions, message, header.rsv);
             }
         }

@@ -22,10 +22,9 @@ impl ReceivePath {
     /// Control frames between the fragments of a message do not move it: they are not part of the message.
     #[must_use]
     pub fn progress(&self) -> u64 {
-        let (size, fragments) = self
-            .message
-            .as_ref()
-            .map_or((0, 0), |message| (message.size as u64, message.fragments as u64));
+        let (size, fragments) = self.message.as_ref().map_or((0, 0), |message| {
+            (message.size as u64, u64::from(message.fragments))
+        });
         let arrived = size.wrapping_add(fragments);
         // Without an open message a control frame is itself what is unfinished.
         let control_counts = self.message.is_none() || self.config.delivery == Delivery::Fragment;
