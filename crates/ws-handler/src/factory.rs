@@ -103,6 +103,8 @@ impl WebSocketFactory {
 
     /// Closes every open connection with 1001 (going away) and takes no other from now on: they are refused with
     /// 503. See [`stop_with`](Self::stop_with).
+    ///
+    /// Cancel safety: as [`stop_with`](Self::stop_with).
     pub fn stop(&self, timeout: Duration) -> impl Future<Output = StopSummary> + Send + use<> {
         self.stop_with(CloseCode::GOING_AWAY, timeout)
     }

@@ -189,6 +189,8 @@ impl TestServerBuilder {
 impl TestServerBuilder {
     /// Listens, and serves in a task of its own.
     ///
+    /// Cancel safe: nothing listens then.
+    ///
     /// # Errors
     ///
     /// When the address cannot be resolved or bound; [`io::ErrorKind::Unsupported`] for several workers where

@@ -11,6 +11,7 @@ mod paths;
 mod modules;
 
 // layer 4: the rules
+mod cancellation;
 mod coverage;
 mod files;
 mod layers;
@@ -33,7 +34,7 @@ struct Tree {
 /// A rule: its name and how it is checked.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     ("crates point one way", |tree| {
         manifests::direction(&tree.manifests)
     }),
@@ -50,6 +51,9 @@ const RULES: [Rule; 8] = [
     ("no left-overs", |tree| files::words(&tree.files)),
     ("modules import from earlier layers only", |tree| {
         layers::imports(&tree.files)
+    }),
+    ("every async function tells its cancel safety", |tree| {
+        cancellation::told(&tree.files)
     }),
     ("every cited test and module exists", |tree| {
         coverage::citations(&tree.files)

@@ -45,6 +45,8 @@ impl ServerHandle {
     }
 
     /// Stops the server gracefully and says how its connections ended. See [`shutdown_with`](Self::shutdown_with).
+    ///
+    /// Cancel safety: as [`shutdown_with`](Self::shutdown_with).
     pub fn shutdown(&self, timeout: Duration) -> impl Future<Output = StopSummary> + Send + use<> {
         self.shutdown_with(CloseCode::GOING_AWAY, timeout)
     }

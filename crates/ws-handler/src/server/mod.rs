@@ -66,6 +66,7 @@ pub(crate) use self::{
 
 /// Serves one service on one listener until it is stopped, with default limits: `Server::new().listen(listener)` and
 /// [`BoundServer::serve`].
+/// [`BoundServer::serve`] tells what happens when it is dropped (cancel safety).
 pub async fn serve(listener: impl Listener, service: impl Service) -> StopSummary {
     Server::new().listen(listener).serve(service).await
 }
@@ -134,6 +135,8 @@ impl Server {
     /// Listens on an address: the first of `address` that works. Port 0 takes any free port, the same for all
     /// workers.
     ///
+    /// Cancel safe: nothing listens then.
+    ///
     /// # Errors
     ///
     /// When the address cannot be bound; [`io::ErrorKind::Unsupported`] for several workers where there is no
@@ -197,8 +200,8 @@ impl<L: Listener> BoundServer<L> {
 
     /// Accepts and serves until [`ServerHandle::shutdown`] has stopped the server.
     ///
-    /// Connections run in tasks of their own. If this future is dropped, nothing more is accepted on this runtime,
-    /// and open connections go on.
+    /// Connections run in tasks of their own. Cancel safety: if this future is dropped, nothing more is accepted on
+    /// this runtime, and open connections go on.
     pub async fn serve(self, service: impl Service) -> StopSummary {
         let Self {
             limits,

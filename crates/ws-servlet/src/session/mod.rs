@@ -184,6 +184,8 @@ impl Session {
 
     /// Sends a whole binary message. See [`text`](Self::text).
     ///
+    /// Cancel safe, as [`text`](Self::text).
+    ///
     /// # Errors
     /// As [`text`](Self::text).
     pub fn binary<'a>(&'a mut self, payload: &'a [u8]) -> SendData<'a, Io> {
@@ -195,6 +197,8 @@ impl Session {
     /// [`text`](Self::text).
     ///
     /// While the message is open, what topics and handles send waits.
+    ///
+    /// Cancel safe, as [`text`](Self::text).
     ///
     /// # Errors
     /// As [`text`](Self::text); [`UseError::MessageOpen`] if a message of the other kind is open.
@@ -220,6 +224,8 @@ impl Session {
 
     /// The same with options, as not to compress this message.
     ///
+    /// Cancel safe, as [`send`](Self::send).
+    ///
     /// # Errors
     /// As [`text`](Self::text).
     pub async fn send_with(
@@ -232,6 +238,8 @@ impl Session {
     }
 
     /// The same with a message that was encoded once for many sessions.
+    ///
+    /// Cancel safe, as [`send`](Self::send).
     ///
     /// # Errors
     /// As [`text`](Self::text).

@@ -90,6 +90,8 @@ impl AutobahnRun {
     ///
     /// Must be called inside a tokio runtime; dropped, it leaves the server without an order to report.
     ///
+    /// Not cancel safe: the server is left without an order to report.
+    ///
     /// # Errors
     /// The URL makes no sense.
     pub async fn run_until(

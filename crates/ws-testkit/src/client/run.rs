@@ -67,6 +67,8 @@ impl ClientRun {
 
     /// Runs to the end, or until `stop` completes; then the summary says that the run was interrupted.
     ///
+    /// Not cancel safe, as [`run`](Self::run).
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Summary, OptionsError> {

@@ -70,6 +70,8 @@ pub enum TestClientError {
 impl TestClient {
     /// Connects, offering these subprotocols; if there are any, the server must choose one.
     ///
+    /// Cancel safe: the connection that was being made is dropped.
+    ///
     /// # Errors
     /// The URL makes no sense, or there is no connection.
     pub async fn connect(url: &str, subprotocols: &[&str]) -> Result<Self, TestClientError> {
@@ -79,6 +81,8 @@ impl TestClient {
     }
 
     /// Connects with the URL, subprotocols, headers and timeout of these options.
+    ///
+    /// Cancel safe: the connection that was being made is dropped.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -108,6 +112,8 @@ impl TestClient {
 
     /// Sends a message in one frame, or a ping or pong.
     ///
+    /// Not cancel safe: the message may have been queued, and is then sent whole.
+    ///
     /// # Errors
     /// The connection is closed or fails, or takes nothing for the whole timeout.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), TestClientError> {
@@ -132,6 +138,8 @@ impl TestClient {
 
     /// Sends a message in these frames (at least one).
     ///
+    /// Not cancel safe: some of the frames may have been sent.
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_frames(&mut self, kind: MessageKind, frames: &[&[u8]]) -> Result<(), TestClientError> {
@@ -150,6 +158,8 @@ impl TestClient {
     }
 
     /// The next data message, whatever it is. Pings are answered, pongs skipped.
+    ///
+    /// Not cancel safe: frames of a message whose last one has not come are lost.
     ///
     /// # Errors
     /// Time is over, or the connection is closed or fails.
@@ -177,6 +187,8 @@ impl TestClient {
 
     /// The next data message must be this one, in whatever frames it comes.
     ///
+    /// Not cancel safe, as [`next_message`](Self::next_message).
+    ///
     /// # Errors
     /// Another message comes, or none.
     pub async fn expect(&mut self, message: impl Into<Message>) -> Result<ReceivedMessage, TestClientError> {
@@ -196,6 +208,8 @@ impl TestClient {
     /// Sends a ping and waits for the pong with the same payload; gives the time that took. Data messages that
     /// arrive meanwhile are skipped.
     ///
+    /// Not cancel safe: the ping may be out, and messages skipped.
+    ///
     /// # Errors
     /// Time is over, or the connection is closed or fails.
     pub async fn ping(&mut self, payload: impl Into<Bytes>) -> Result<Duration, TestClientError> {
@@ -212,6 +226,8 @@ impl TestClient {
 
     /// Closes with 1000 and waits for the end of the closing handshake.
     ///
+    /// Cancel safe: a second call goes on with the closing handshake.
+    ///
     /// # Errors
     /// The handshake does not end in time, or the connection fails.
     pub async fn close(&mut self) -> Result<(), TestClientError> {
@@ -223,6 +239,8 @@ impl TestClient {
     }
 
     /// The server must close the connection properly, before any further message.
+    ///
+    /// Not cancel safe, as [`next_message`](Self::next_message).
     ///
     /// # Errors
     /// A message comes instead, or nothing in time, or the connection fails.

@@ -13,6 +13,8 @@ use super::raw::RawPeer;
 impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     /// As a server: reads the request and answers 101 with this subprotocol (one of those offered) or with none.
     ///
+    /// Not cancel safe: the request may be read and not answered.
+    ///
     /// # Errors
     /// No valid upgrade request comes.
     pub async fn accept_upgrade(&mut self, subprotocol: Option<&str>) -> Result<RequestHead, PeerError> {
@@ -32,6 +34,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// As a client: asks for an upgrade of this URL with these subprotocols, and gives the one that was chosen.
+    ///
+    /// Not cancel safe: the request may be out and its answer not read.
     ///
     /// # Errors
     /// No valid 101 comes, or the URL or a subprotocol cannot be sent.

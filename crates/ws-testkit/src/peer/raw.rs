@@ -45,6 +45,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
 
     /// Sends bytes as they are.
     ///
+    /// Not cancel safe: a part may have been sent.
+    ///
     /// # Errors
     /// The transport's.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), PeerError> {
@@ -55,6 +57,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
 
     /// Sends a frame exactly as it is, wrong bits and all.
     ///
+    /// Not cancel safe: a part may have been sent.
+    ///
     /// # Errors
     /// The transport's.
     pub async fn send(&mut self, frame: &RawFrame) -> Result<(), PeerError> {
@@ -62,6 +66,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// Sends bytes in pieces of `chop` (at least 1) bytes, letting other tasks run in between.
+    ///
+    /// Not cancel safe: a part may have been sent.
     ///
     /// # Errors
     /// The transport's.
@@ -75,6 +81,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
 
     /// The next frame, whatever it is.
     ///
+    /// Cancel safe: what has arrived is kept for the next call.
+    ///
     /// # Errors
     /// Time is over, the stream ends, or the transport fails.
     pub async fn next_frame(&mut self) -> Result<RawFrame, PeerError> {
@@ -82,6 +90,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// The next frame must be this one (masking key aside).
+    ///
+    /// Cancel safe, as [`next_frame`](Self::next_frame).
     ///
     /// # Errors
     /// Another frame comes, or none.
@@ -96,6 +106,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// The next frame must be a close frame with this code; None: without a code.
+    ///
+    /// Cancel safe, as [`next_frame`](Self::next_frame).
     ///
     /// # Errors
     /// Another frame comes, or none.
@@ -114,6 +126,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
 
     /// The other side must end the stream, without another byte.
     ///
+    /// Cancel safe: what has arrived is kept for the next call.
+    ///
     /// # Errors
     /// Bytes come, or nothing happens in time.
     pub async fn expect_end(&mut self) -> Result<(), PeerError> {
@@ -128,6 +142,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// Reads an HTTP head up to and with its empty line; what follows stays for the next expectation.
+    ///
+    /// Cancel safe: what has arrived is kept for the next call.
     ///
     /// # Errors
     /// The stream ends first, time is over, or there is no end within 64 KiB.
@@ -153,6 +169,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
     }
 
     /// Ends the own direction of the stream (TCP: sends FIN); the other one stays open.
+    ///
+    /// Cancel safe: a second call goes on.
     ///
     /// # Errors
     /// The transport's.

@@ -90,6 +90,8 @@ impl FrameScript {
 
     /// Runs the script over one end of a connection; gives it back to go on with.
     ///
+    /// Not cancel safe: the stream is dropped where the script was.
+    ///
     /// # Errors
     /// The number of the step that failed, from 0, and why.
     pub async fn run<IO: AsyncRead + AsyncWrite + Unpin>(

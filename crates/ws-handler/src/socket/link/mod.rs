@@ -388,17 +388,23 @@ impl<IO> Link<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// Sends a whole text message. See [`SendData`].
+    ///
+    /// Cancel safe, as [`SendData`] tells.
     pub fn text<'a>(&'a mut self, text: &'a str) -> SendData<'a, IO> {
         SendData::message(self, MessageKind::Text, text.as_bytes())
     }
 
     /// Sends a whole binary message. See [`SendData`].
+    ///
+    /// Cancel safe, as [`SendData`] tells.
     pub fn binary<'a>(&'a mut self, bytes: &'a [u8]) -> SendData<'a, IO> {
         SendData::message(self, MessageKind::Binary, bytes)
     }
 
     /// Sends one frame of a message (RFC 6455 §5.4). Of text, the payload may begin and end inside a character;
     /// that all frames together are UTF-8 is the caller's duty. See [`SendData`].
+    ///
+    /// Cancel safe, as [`SendData`] tells.
     pub fn fragment<'a>(&'a mut self, kind: MessageKind, payload: &'a [u8], fin: bool) -> SendData<'a, IO> {
         SendData::fragment(self, kind, payload, fin)
     }
