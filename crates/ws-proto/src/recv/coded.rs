@@ -7,7 +7,7 @@ use super::check::OpenMessage;
 use super::{Coding, OpenFrame, ReceivePath, Taken};
 use crate::config::{Delivery, Limits};
 use crate::error::ProtocolError;
-use crate::ext::{ExtensionFrame, Incoming, ReservedBits};
+use crate::ext::{ExtensionFrame, Extensions, Incoming, ReservedBits};
 use crate::frame::Opcode;
 use crate::message::MessageKind;
 use crate::utf8::Utf8Validator;
@@ -30,6 +30,22 @@ pub(super) fn coding(extensions: &mut Incoming, message: &mut OpenMessage, rsv: 
 }
 
 impl ReceivePath {
+    /// The same with the extensions that the handshake agreed on.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
+        self.legal = extensions.legal();
+        self.extensions = extensions.incoming();
+        if self
+            .extensions
+            .as_ref()
+            .is_some_and(|extensions| extensions.gathers())
+        {
+            // No frame goes past an extension that wants to see all of them.
+            self.short = None;
+        }
+        self
+    }
+
     /// Takes what has arrived of the payload of a coded frame, unmasked already.
     pub(super) fn take_coded<'i>(
         &mut self,

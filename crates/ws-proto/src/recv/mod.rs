@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
-use crate::ext::{Extensions, Incoming, LegalBits, ReservedBits};
+use crate::ext::{Incoming, LegalBits, ReservedBits};
 use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::message::MessageKind;
@@ -138,14 +138,6 @@ impl ReceivePath {
             control: Vec::new(),
             lent: false,
         }
-    }
-
-    /// The same with the extensions that the handshake agreed on.
-    #[must_use]
-    pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
-        self.legal = extensions.legal();
-        self.extensions = extensions.incoming();
-        self
     }
 
     /// The next event of `input`, which is advanced past it and unmasked in place. `Ok(None)`: all of `input` is
