@@ -23,6 +23,7 @@ mod client;
 mod echo;
 
 // layer 4
+mod bench;
 mod server;
 
 // layer 5

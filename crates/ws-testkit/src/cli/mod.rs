@@ -14,6 +14,7 @@ mod server;
 
 // layer 3
 mod autobahn;
+mod bench;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Client(client::ClientArguments),
     /// Run every case of an Autobahn-style fuzzing server against our client.
     Autobahn(autobahn::AutobahnArguments),
+    /// Put an echo server under load: throughput, latency, CPU and memory.
+    Bench(bench::BenchArguments),
 }
 
 /// Runs the command that `arguments` (the program's own name first) ask for, and tells how the program
@@ -54,6 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Server(server) => server.run(),
         Command::Client(client) => client.run(),
         Command::Autobahn(autobahn) => autobahn.run(),
+        Command::Bench(bench) => bench.run(),
     }
 }
 

@@ -100,7 +100,8 @@ pub(super) fn config(options: &ClientOptions, delivery: Delivery) -> Config {
     config
 }
 
-fn ending(error: &ConnectError) -> Ending {
+/// What a failed attempt to connect means for the one who wanted to.
+pub(crate) fn ending(error: &ConnectError) -> Ending {
     match error {
         ConnectError::Tcp(attempts) => {
             let each = attempts

@@ -27,6 +27,8 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dial::ending as connect_ending;
+
 pub use autobahn::{AutobahnOptions, AutobahnRun, AutobahnSummary};
 pub use options::{ClientOptions, OptionsError};
 pub use run::ClientRun;

@@ -39,14 +39,34 @@ impl RoundTrips {
 
     /// Adds one round trip.
     pub fn record(&mut self, round_trip: Duration) {
+        self.record_many(round_trip, 1);
+    }
+
+    /// Adds round trips of the same length.
+    pub(crate) fn record_many(&mut self, round_trip: Duration, count: u64) {
+        if count == 0 {
+            return;
+        }
         let nanoseconds = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
-        self.count += 1;
-        self.sum += u128::from(nanoseconds);
+        self.count += count;
+        self.sum += u128::from(nanoseconds) * u128::from(count);
         self.min = self.min.min(nanoseconds);
         self.max = self.max.max(nanoseconds);
         if let Some(histogram) = &mut self.histogram {
             // It grows by itself, and 1 is the smallest value it knows: neither can fail.
-            let _ = histogram.record(nanoseconds.max(1));
+            let _ = histogram.record_n(nanoseconds.max(1), count);
+        }
+    }
+
+    /// Adds the round trips of another part of the run.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        if let (Some(own), Some(others)) = (&mut self.histogram, &other.histogram) {
+            // It grows as needed.
+            let _ = own.add(others);
         }
     }
 
@@ -111,6 +131,23 @@ mod tests {
         };
         near(0.5, 50.0);
         near(0.99, 99.0);
+    }
+
+    #[test]
+    fn parts_of_a_run_add_up() {
+        let (mut one, mut other) = (RoundTrips::new(), RoundTrips::new());
+        one.record_many(Duration::from_millis(1), 3);
+        one.record_many(Duration::from_millis(9), 0);
+        other.record(Duration::from_millis(5));
+        one.add(&other);
+        one.add(&RoundTrips::new());
+        assert_eq!((one.count(), one.mean()), (4, Some(Duration::from_millis(2))));
+        assert_eq!(
+            (one.min(), one.max()),
+            (Some(Duration::from_millis(1)), other.min())
+        );
+        assert_eq!(one.quantile(1.0), other.max());
+        assert!(one.quantile(0.75) < Some(Duration::from_micros(1002)));
     }
 
     #[test]

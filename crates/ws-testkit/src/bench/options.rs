@@ -1,0 +1,163 @@
+//! What a bench run is asked to do, resolved and checked. As typed on a command line it is in `cli/bench`.
+
+use std::time::Duration;
+
+use ws_handler::{ClientRequest, WebSocketUrl};
+
+/// Frames are built before the run and held in memory, several versions of each.
+const LARGEST_MESSAGE: usize = 256 << 20;
+const MOST_IN_FLIGHT: usize = 65_536;
+const MOST_CONNECTIONS: usize = 1_000_000;
+const MOST_THREADS: usize = 1024;
+
+/// What the messages hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// ASCII text that looks like JSON.
+    Text,
+    /// Text with characters of 1 to 4 bytes.
+    Utf8,
+    /// Any bytes.
+    Binary,
+}
+
+impl Payload {
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Utf8 => "utf8",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// What the connections do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Load {
+    /// Each connection has its pipeline full: when all of it is answered, it is sent again.
+    Closed,
+    /// So many messages per second over all connections, whether or not the server keeps up.
+    Open(f64),
+    /// Connect, upgrade, close, and again; so many per second, or as fast as it goes.
+    Connect(Option<f64>),
+    /// One message on each connection, then silence.
+    Idle,
+}
+
+impl Load {
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open(_) => "open",
+            Self::Connect(_) => "connect",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// What is asked for per second, where the load is not simply all that goes.
+    pub(crate) fn rate(self) -> Option<f64> {
+        match self {
+            Self::Open(rate) => Some(rate),
+            Self::Connect(rate) => rate,
+            Self::Closed | Self::Idle => None,
+        }
+    }
+}
+
+/// When a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Measured for so long, after a warm-up that does not count.
+    Time {
+        /// Not measured.
+        warm_up: Duration,
+        /// Measured.
+        measured: Duration,
+    },
+    /// So many messages on each connection (connects in all), all of them measured.
+    Count(u64),
+}
+
+/// What a bench run does.
+#[derive(Debug, Clone)]
+pub(crate) struct BenchOptions {
+    pub(crate) url: String,
+    /// The subprotocol to offer, if any.
+    pub(crate) protocol: Option<String>,
+    pub(crate) load: Load,
+    pub(crate) until: Until,
+    pub(crate) connections: usize,
+    /// Messages in flight on each connection.
+    pub(crate) pipeline: usize,
+    /// Payload bytes of each message.
+    pub(crate) size: usize,
+    pub(crate) payload: Payload,
+    /// Frames that each message is cut into.
+    pub(crate) fragments: usize,
+    /// Whether every byte of every answer is compared.
+    pub(crate) verify: bool,
+    pub(crate) threads: usize,
+    /// The longest wait for TCP, for the handshake, and for answers that are missing at the end.
+    pub(crate) timeout: Duration,
+    /// The server's process, to be watched.
+    pub(crate) pid: Option<u32>,
+}
+
+impl BenchOptions {
+    /// Says what in these options makes no sense, before anything is done.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        in_range("connections", self.connections, 1, MOST_CONNECTIONS)?;
+        in_range("pipeline", self.pipeline, 1, MOST_IN_FLIGHT)?;
+        in_range("size", self.size, 0, LARGEST_MESSAGE)?;
+        in_range(
+            "size times pipeline",
+            self.size * self.pipeline,
+            0,
+            LARGEST_MESSAGE,
+        )?;
+        in_range("fragments", self.fragments, 1, self.size.max(1))?;
+        in_range("threads", self.threads, 1, MOST_THREADS)?;
+        if self.load == Load::Idle && self.pid.is_none() {
+            return Err("--idle needs --pid: it measures the memory of the server's process".into());
+        }
+        if matches!(
+            (self.load, self.until),
+            (Load::Open(_) | Load::Idle, Until::Count(_))
+        ) {
+            return Err(format!("--count does not go with {}", self.load_option()));
+        }
+        self.request().map(drop)
+    }
+
+    /// The upgrade request that these options describe.
+    pub(crate) fn request(&self) -> Result<ClientRequest, String> {
+        let url: WebSocketUrl = self
+            .url
+            .parse()
+            .map_err(|error: ws_handler::UrlError| error.to_string())?;
+        if url.is_secure() {
+            return Err("wss:// needs TLS, which is not supported yet".into());
+        }
+        ClientRequest::new(url)
+            .subprotocols(self.protocol.clone())
+            .map_err(|error| error.to_string())
+    }
+
+    fn load_option(&self) -> &'static str {
+        if self.load == Load::Idle {
+            "--idle"
+        } else {
+            "--rate"
+        }
+    }
+}
+
+fn in_range(what: &str, number: usize, least: usize, most: usize) -> Result<(), String> {
+    if (least..=most).contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("{what} must be from {least} to {most}, not {number}"))
+    }
+}
