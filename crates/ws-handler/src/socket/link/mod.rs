@@ -110,10 +110,19 @@ struct Flags {
     blocked: bool,
     /// The receive path holds an assembly buffer of the pool.
     assembly_lent: bool,
-    /// The end was told by a wake.
-    told: bool,
-    /// The stream is read however much output waits.
-    reads_on: bool,
+    reading: Reading,
+}
+
+/// When the stream is read.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Not while more output waits than the soft limit.
+    #[default]
+    Pauses,
+    /// However much output waits.
+    GoesOn,
+    /// No more: the connection is over, and a wake has told why.
+    Told,
 }
 
 /// [`SocketError`] without what cannot be told twice.
@@ -157,7 +166,7 @@ impl<IO> Link<IO> {
     /// are handed out: what they send in turn meets the limits of the queue, and of what reading itself queues, one
     /// pong waits at most. Were they to stop, two ends that both send and receive would wait for each other.
     pub(crate) fn read_on(&mut self) {
-        self.flags.reads_on = true;
+        self.flags.reading = Reading::GoesOn;
     }
 
     /// The peer sent data: tells the idle timer.

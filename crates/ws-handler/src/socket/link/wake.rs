@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceivePath};
 
-use super::Link;
+use super::{Link, Reading};
 use crate::socket::error::{Lost, SocketError};
 use crate::socket::input::ReadBuffer;
 use crate::socket::pool;
@@ -113,7 +113,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Whether the stream is to be read now.
     fn may_read(&self, blocked: bool) -> bool {
-        if blocked && self.send.above_soft_limit() && !self.flags.reads_on {
+        if blocked && self.send.above_soft_limit() && self.flags.reading == Reading::Pauses {
             return false;
         }
         // After the peer's Close frame, or a broken rule, nothing that arrives counts.
@@ -151,8 +151,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         buffer.release();
         self.entry.disarm(&self.signal);
         match &self.cause {
-            Some(cause) if !self.flags.told => {
-                self.flags.told = true;
+            Some(cause) if self.flags.reading != Reading::Told => {
+                self.flags.reading = Reading::Told;
                 Wake::Lost(cause.clone().into())
             }
             _ => Wake::Finished,
