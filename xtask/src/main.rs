@@ -51,8 +51,8 @@ const TASKS: [Task; 4] = [
     },
     Task {
         name: "conformance",
-        arguments: "[--role server|client] [--all] [--write] [--program PATH]",
-        help: "the Autobahn cases of groups 1 to 10; --all: 12 and 13 too; --write: update docs/CONFORMANCE.md",
+        arguments: "[--role server|client] [--all] [--program PATH]",
+        help: "the Autobahn cases, of groups 12 and 13 a part; --all: every case, and update docs/CONFORMANCE.md",
         run: run_conformance,
     },
     Task {

@@ -1,10 +1,13 @@
 //! Conformance: the Autobahn cases, run by kosoku, against our server and our client. Running one role is in
 //! `role`, judging a report in `verdict`, the table of docs/CONFORMANCE.md in `table`.
 
-// layer 1: the report of one run
+// layer 1: what there is to run
+mod cases;
+
+// layer 2: the report of one run
 mod verdict;
 
-// layer 2: making reports, showing them
+// layer 3: making reports, showing them
 mod role;
 mod table;
 
@@ -15,6 +18,7 @@ use crate::testkit;
 use crate::tools;
 use crate::workspace::Workspace;
 
+use cases::Cases;
 use role::{Kosoku, Run};
 
 /// What the command line chose.
@@ -22,8 +26,7 @@ use role::{Kosoku, Run};
 pub(crate) struct Choice {
     server_only: bool,
     client_only: bool,
-    compression_too: bool,
-    write: bool,
+    all: bool,
     program: Option<PathBuf>,
 }
 
@@ -34,8 +37,7 @@ impl Choice {
         let mut rest = arguments.iter().map(String::as_str);
         while let Some(argument) = rest.next() {
             match argument {
-                "--all" => choice.compression_too = true,
-                "--write" => choice.write = true,
+                "--all" => choice.all = true,
                 "--role" => match rest.next() {
                     Some("server") => choice.server_only = true,
                     Some("client") => choice.client_only = true,
@@ -51,40 +53,38 @@ impl Choice {
         if choice.server_only && choice.client_only {
             return Err("give --role once, or not at all for both".to_owned());
         }
-        if choice.write
-            && choice
-                != (Self {
-                    write: true,
-                    ..Self::default()
-                })
-        {
-            return Err("--write goes with no other option: the table is of a whole run".to_owned());
-        }
         Ok(choice)
+    }
+
+    /// Whether it is everything, and of this checkout: worth being written down.
+    fn is_whole(&self) -> bool {
+        *self
+            == Self {
+                all: true,
+                ..Self::default()
+            }
     }
 
     /// The runs that this choice asks for.
     fn runs(&self) -> Vec<Run> {
-        let whole: Vec<u32> = (1..=10)
-            .chain(if self.compression_too {
-                vec![12, 13]
-            } else {
-                Vec::new()
-            })
-            .collect();
+        let whole = || {
+            let mut cases = Cases::up_to(10);
+            cases.extend(Cases::of_compression(self.all));
+            cases
+        };
         let mut runs = Vec::new();
         if !self.client_only {
-            runs.push(Run::server("echo-assemble", whole.clone()));
-            runs.push(Run::server("test-echo", (1..=7).collect()));
+            runs.push(Run::server("echo-assemble", whole()));
+            runs.push(Run::server("test-echo", Cases::up_to(7)));
         }
         if !self.server_only {
-            runs.push(Run::client(whole));
+            runs.push(Run::client(whole()));
         }
         runs
     }
 }
 
-/// What `cargo xtask ci` runs: both roles, groups 1 to 10.
+/// What `cargo xtask ci` runs: both roles, groups 1 to 10 and a part of 12 and 13.
 pub(crate) fn run_required(workspace: &Workspace) -> Outcome {
     run(workspace, Choice::default())
 }
@@ -102,6 +102,7 @@ pub(crate) fn run(workspace: &Workspace, choice: Choice) -> Outcome {
 fn run_all(workspace: &Workspace, kosoku: &std::path::Path, choice: Choice) -> Result<Vec<String>, String> {
     let output = workspace.fresh_output("conformance")?;
     let runs = choice.runs();
+    let write = choice.is_whole();
     let program = choice.program.map_or_else(|| testkit::build(workspace), Ok)?;
     let kosoku = Kosoku {
         program: kosoku.to_path_buf(),
@@ -114,7 +115,7 @@ fn run_all(workspace: &Workspace, kosoku: &std::path::Path, choice: Choice) -> R
         println!("    {}: {}", run.title(), report.counts());
         complaints.extend(
             report
-                .complaints(&run.groups())
+                .complaints(run.cases())
                 .into_iter()
                 .map(|one| format!("{}: {one}", run.title())),
         );
@@ -122,7 +123,7 @@ fn run_all(workspace: &Workspace, kosoku: &std::path::Path, choice: Choice) -> R
     }
     print!("{}", table::of(&columns));
     println!("    reports: {}", output.display());
-    if choice.write {
+    if write {
         table::write(workspace, &columns)?;
     }
     Ok(complaints)
@@ -163,18 +164,21 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_run_never_writes_the_table() {
-        assert!(read(&["--write"]).is_ok());
-        assert!(read(&["--write", "--role", "client"]).is_err());
-        assert!(read(&["--write", "--all"]).is_err());
+    fn only_a_whole_run_is_written_down() {
+        let whole = |arguments: &[&str]| read(arguments).map(|choice| choice.is_whole());
+        assert_eq!(whole(&["--all"]), Ok(true));
+        assert_eq!(whole(&[]), Ok(false));
+        assert_eq!(whole(&["--all", "--role", "client"]), Ok(false));
+        assert_eq!(whole(&["--all", "--program", "other"]), Ok(false));
     }
 
     #[test]
-    fn compression_groups_join_on_request() {
-        let runs = read(&["--all"]).expect("--all is known").runs();
-        assert!(
-            runs.first()
-                .is_some_and(|run| run.groups().ends_with(&[10, 12, 13]))
-        );
+    fn all_compression_cases_join_on_request() {
+        let count = |arguments: &[&str]| {
+            let runs = read(arguments).expect("both are known").runs();
+            let first = runs.first().expect("the server runs first");
+            first.cases().iter().map(|cases| cases.count).sum::<usize>()
+        };
+        assert_eq!((count(&[]), count(&["--all"])), (385, 517));
     }
 }

@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 use super::verdict::Report;
 
 /// What stands at the two ends of the generated part of the document.
-const BEGIN: &str = "<!-- begin: written by `cargo xtask conformance --write` -->\n";
+const BEGIN: &str = "<!-- begin: written by `cargo xtask conformance --all` -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// The groups by their names in the suite.

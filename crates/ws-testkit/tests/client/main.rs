@@ -3,6 +3,7 @@
 
 mod answers;
 mod autobahn;
+mod deflate;
 mod endings;
 mod faulty;
 mod json;
