@@ -19,6 +19,7 @@ mod report;
 mod workload;
 
 // layer 3
+mod attack;
 mod client;
 mod echo;
 
@@ -29,6 +30,7 @@ mod server;
 // layer 5
 mod cli;
 
+pub use attack::{AttackError, AttackOptions, AttackReport, AttackRun, CaseResult, Verdict};
 pub use client::{
     AutobahnOptions, AutobahnRun, AutobahnSummary, ClientOptions, ClientRun, OptionsError, ReceivedMessage,
     TestClient, TestClientError,

@@ -13,6 +13,7 @@ mod client;
 mod server;
 
 // layer 3
+mod attack;
 mod autobahn;
 mod bench;
 
@@ -39,6 +40,8 @@ enum Command {
     Autobahn(autobahn::AutobahnArguments),
     /// Put an echo server under load: throughput, latency, CPU and memory.
     Bench(bench::BenchArguments),
+    /// Attack an echo server with what it must refuse or survive.
+    Attack(attack::AttackArguments),
 }
 
 /// Runs the command that `arguments` (the program's own name first) ask for, and tells how the program
@@ -58,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Client(client) => client.run(),
         Command::Autobahn(autobahn) => autobahn.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Attack(attack) => attack.run(),
     }
 }
 
