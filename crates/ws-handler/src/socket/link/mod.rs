@@ -93,6 +93,8 @@ pub struct Link<IO = Io> {
     /// A fault that time has shown and that no wake has told yet.
     fault: Option<ProtocolError>,
     flags: Flags,
+    /// Bytes read since others had their turn.
+    turn: u32,
     /// What to do when the link is dropped by a panic.
     on_panic: Option<fn(&mut Self)>,
 }
@@ -158,6 +160,7 @@ impl<IO> Link<IO> {
             cause: None,
             fault: None,
             flags: Flags::default(),
+            turn: 0,
             on_panic: None,
         }
     }

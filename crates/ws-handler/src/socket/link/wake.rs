@@ -17,6 +17,11 @@ use crate::socket::input::ReadBuffer;
 use crate::socket::pool;
 use crate::socket::signal::Signal;
 
+/// Bytes that a connection may read before it lets others have their turn, however much more has arrived: the
+/// smallest frames come at some 30,000 to this, which is about a millisecond of work; for large ones the detour over
+/// the runtime's queue does not show. (Tokio's own budget counts reads: 128 of them, each of 64 KiB here.)
+const TURN: u32 = 256 * 1024;
+
 /// Why [`Link::poll_wake`] returned.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -40,6 +45,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// Writes what is queued (one write for a whole batch), reads once, looks after timers and signals, and waits
     /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
     /// unless a message is half received or output could not be written.
+    ///
+    /// After 256 KiB it is pending once though more has arrived, so that others on the same thread have their turn.
     ///
     /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
     /// nothing is read.
@@ -68,6 +75,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 Poll::Pending => true,
             };
             let reads = !ending && self.may_read(blocked);
+            if reads && self.turn >= TURN {
+                return self.yield_turn(cx, receive, buffer);
+            }
             if reads {
                 match self.poll_input(cx, receive, buffer) {
                     Poll::Ready(Some(wake)) => return Poll::Ready(wake),
@@ -176,7 +186,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 }
                 Poll::Ready(None)
             }
-            Ok(_) => {
+            Ok(count) => {
+                // Far below 4 GiB.
+                self.turn = self.turn.saturating_add(count as u32);
                 let now = self.look_at_clock();
                 self.timers.on_received(now);
                 self.lend_assembly(receive);
@@ -200,6 +212,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
     }
 
+    /// Lets others have their turn: the task goes to the end of the runtime's queue, without memory of the pool.
+    fn yield_turn(
+        &mut self,
+        cx: &Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+    ) -> Poll<Wake> {
+        self.give_memory_back(receive, buffer);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
+        self.turn = 0;
+        buffer.release();
+        if let Some(memory) = receive.detach() {
+            pool::give_buffer(memory);
+            self.flags.assembly_lent = false;
+        }
+    }
+
     /// Prepares to wait: gives all memory back, arms the next deadline, registers the task. `false` when there is
     /// something to do at once.
     fn park(
@@ -209,11 +242,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         buffer: &mut ReadBuffer,
         reads: bool,
     ) -> bool {
-        buffer.release();
-        if let Some(memory) = receive.detach() {
-            pool::give_buffer(memory);
-            self.flags.assembly_lent = false;
-        }
+        self.give_memory_back(receive, buffer);
         if reads {
             self.arm(receive);
         } else {
