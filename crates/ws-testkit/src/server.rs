@@ -20,7 +20,7 @@ use ws_proto::{Config, DeflateConfig, Delivery, UNLIMITED};
 use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
 
 use crate::docroot::Docroot;
-use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Group, Observed, Silent};
+use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Group, Observed, Panicking, Silent};
 use crate::every_path::EveryPath;
 use crate::observation::{Observation, Observer};
 use crate::protocol::Protocol;
@@ -65,6 +65,7 @@ pub struct TestServerBuilder {
     deflate: Option<DeflateConfig>,
     docroot: Option<PathBuf>,
     observer: Option<Observer>,
+    panics: bool,
     server: Server,
 }
 
@@ -79,6 +80,7 @@ impl TestServer {
             deflate: None,
             docroot: None,
             observer: None,
+            panics: false,
             server: Server::new(),
         }
     }
@@ -166,6 +168,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Whether there is an endpoint that panics at the first message, under the subprotocol `ws-testkit-panic`: for
+    /// tests of what a panic in a callback costs (its own connection only, 1011). Default no.
+    pub fn panics(mut self, panics: bool) -> Self {
+        self.panics = panics;
+        self
+    }
+
     /// Single-threaded workers that share the port (Unix only). Default 1: the caller's runtime serves.
     pub fn workers(mut self, workers: usize) -> Self {
         self.server = self.server.workers(workers);
@@ -204,6 +213,7 @@ impl TestServerBuilder {
             deflate,
             docroot,
             observer,
+            panics,
             server,
         } = self;
         let extensions = deflate.map_or_else(ExtensionRegistry::new, |deflate| {
@@ -211,7 +221,8 @@ impl TestServerBuilder {
         });
         let handshake = ServerHandshake::new().origin(origins).extensions(extensions);
         let factory = WebSocketFactory::new(handshake, config.clone());
-        let choice = Choice::new(default_protocol, observer, config);
+        let mut choice = Choice::new(default_protocol, observer, config);
+        choice.panics = panics;
         let servlet = WebSocketServlet::builder()
             .factory(factory)
             .route(
@@ -232,6 +243,7 @@ impl TestServerBuilder {
 struct Choice {
     default_protocol: Protocol,
     observer: Option<Observer>,
+    panics: bool,
     connections: AtomicU64,
     group: Arc<Group>,
     config: Arc<Config>,
@@ -247,6 +259,7 @@ impl Choice {
         Self {
             default_protocol,
             observer,
+            panics: false,
             connections: AtomicU64::new(0),
             group: Group::new(config.limits.hard_queue),
             config: Arc::new(config),
@@ -257,6 +270,9 @@ impl Choice {
     /// Asked for each subprotocol that is offered, in the client's order, and at last for none.
     fn choose(&self, opening: &Opening<'_>, subprotocol: Option<&str>) -> Option<Selected> {
         let protocol = match subprotocol {
+            Some(Panicking::NAME) if self.panics => {
+                return Some(self.select(Protocol::Silent, Panicking));
+            }
             Some(name) => Protocol::from_subprotocol(name)?,
             // What was offered and is not known is no reason to guess.
             None if opening.request().headers().contains_key(SEC_WEBSOCKET_PROTOCOL) => Protocol::Silent,

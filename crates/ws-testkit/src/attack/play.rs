@@ -189,6 +189,9 @@ async fn answer<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: &Expec
         Expected::Refused(statuses)
         | Expected::RefusedOrDropped(statuses)
         | Expected::UpgradedOrRefused(statuses) => {
+            if status < 400 {
+                return failed(format!("answered with {status}"));
+            }
             let (rest, ended) = inbox.rest().await;
             refused(status, statuses, &rest, ended)
         }

@@ -75,6 +75,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "PARAMS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_deflate)]
     deflate: Option<DeflateConfig>,
 
+    /// Serve an endpoint that panics at the first message, under the subprotocol ws-testkit-panic
+    #[arg(long, hide = true)]
+    panics: bool,
+
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -160,6 +164,7 @@ impl ServerArguments {
         if let Some(deflate) = &self.deflate {
             server = server.deflate(deflate.clone());
         }
+        server = server.panics(self.panics);
         if let Some(directory) = &self.docroot {
             server = server.docroot(directory);
         }

@@ -7,6 +7,7 @@ mod assemble;
 mod fragment;
 mod frame;
 mod group;
+mod panicking;
 mod silent;
 
 // layer 2
@@ -21,4 +22,5 @@ pub(crate) use fragment::FragmentEcho;
 pub(crate) use frame::FrameEcho;
 pub(crate) use group::Group;
 pub(crate) use observed::Observed;
+pub(crate) use panicking::Panicking;
 pub(crate) use silent::Silent;

@@ -1,0 +1,112 @@
+//! One connection with very much to say does not keep others on its thread waiting.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use ws_proto::Config;
+use ws_testkit::{RawFrame, RawPeer};
+
+use crate::scene::Scene;
+
+/// What a connection may read in its turn.
+const TURN: usize = 256 * 1024;
+/// One read more may begin within the turn; into a large message it is as long as this.
+const READ: usize = 256 * 1024;
+
+/// The server's end of a connection, which counts what the server has read.
+struct Counted {
+    io: DuplexStream,
+    read: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        self.read
+            .fetch_add(buf.filled().len() - before, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Opens a connection with room for everything, fills it with `flood`, and then has somebody else say a word: the
+/// answer must be there after three turns of the flood: one had begun, one more passes until the word is read, one until
+/// the answer is.
+async fn answered_within_a_turn(flood: &[u8]) {
+    let mut config = Config::server();
+    config.limits.ping_budget = None;
+    let scene = Scene::with(config, ws_handler::Server::new());
+    let (near, far) = tokio::io::duplex(16 << 20);
+    let read = Arc::new(AtomicUsize::new(0));
+    scene.accept(Counted {
+        io: far,
+        read: Arc::clone(&read),
+    });
+    let all = Arc::clone(&read);
+    let mut loud = RawPeer::new(near);
+    loud.request_upgrade("ws://test/", &[]).await.unwrap();
+    let mut quiet = scene.open("/").await;
+    let before = read.load(Ordering::Relaxed);
+    loud.send_bytes(flood).await.unwrap();
+    // In a task, since the runtime looks after the test itself only now and then.
+    let asked = tokio::spawn(async move {
+        quiet
+            .send(&RawFrame::text("a word").masked([7; 4]))
+            .await
+            .unwrap();
+        quiet.expect(&RawFrame::text("a word")).await.unwrap();
+        read.load(Ordering::Relaxed) - before
+    });
+    let first = asked.await.unwrap();
+    assert!(
+        first <= 3 * (TURN + READ),
+        "{first} bytes of the flood came first"
+    );
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        all.load(Ordering::Relaxed) - before,
+        flood.len(),
+        "the flood is served, too"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn f29_a_firehose_of_tiny_frames_lets_others_have_their_turn() {
+    let frame = RawFrame::text("").masked([7; 4]).encode();
+    answered_within_a_turn(&frame.repeat((8 << 20) / frame.len())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firehose_of_pings_lets_others_have_their_turn() {
+    let frame = RawFrame::ping("p").masked([7; 4]).encode();
+    answered_within_a_turn(&frame.repeat((8 << 20) / frame.len())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firehose_of_large_messages_lets_others_have_their_turn() {
+    let frame = RawFrame::binary(vec![1; 1 << 20]).masked([7; 4]).encode();
+    answered_within_a_turn(&frame.repeat(8)).await;
+}

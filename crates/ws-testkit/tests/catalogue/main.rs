@@ -1,0 +1,23 @@
+//! The catalogue of bad peers against the whole stack, on virtual time and without sockets: docs/SECURITY.md leads from
+//! each id to its test. Cases that one layer decides alone are tested beside that layer.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+// layer 1
+mod heap;
+
+// layer 2
+mod scene;
+
+// layer 3
+mod attacks_closing;
+mod attacks_frames;
+mod attacks_handshake;
+mod fairness;
+mod memory;
+mod program;
+mod trouble;

@@ -1,0 +1,212 @@
+//! Callbacks that fail, networks that break, peers that go: only the connection concerned is hurt.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ws_testkit::{Faults, FaultyIo, RawFrame, RawPeer};
+
+use crate::scene::Scene;
+
+const MASK: [u8; 4] = [9, 8, 7, 6];
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn w06_a_callback_that_panics_costs_its_own_connection_only() {
+    Scene::new()
+        .leaves_nothing(1, async |scene| {
+            let mut other = scene.open("/").await;
+            let mut peer = scene.open("/panics/text").await;
+            peer.send(&RawFrame::text("now").masked(MASK)).await.unwrap();
+            peer.expect_close(Some(1011)).await.unwrap();
+            peer.expect_end().await.unwrap();
+            other
+                .send(&RawFrame::text("unharmed").masked(MASK))
+                .await
+                .unwrap();
+            other.expect(&RawFrame::text("unharmed")).await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn h26_a_panic_before_the_101_is_500_and_after_it_1011() {
+    Scene::new()
+        .leaves_nothing(2, async |scene| {
+            let mut early = scene.dial();
+            let request = String::from_utf8(REQUEST.to_vec()).unwrap();
+            let request = request.replace("GET / ", "GET /panics/early ");
+            early.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            early.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+            let mut late = scene.open("/panics/open").await;
+            late.expect_close(Some(1011)).await.unwrap();
+            late.expect_end().await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn w07_a_callback_that_hangs_holds_up_nobody_and_no_shutdown() {
+    let scene = Scene::new();
+    let mut stuck = scene.open("/hangs").await;
+    stuck.send(&RawFrame::text("stay").masked(MASK)).await.unwrap();
+    scene.serves().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = tokio::time::Instant::now();
+    let summary = scene.server.shutdown(Duration::from_secs(3)).await;
+    let took = began.elapsed();
+    assert_eq!((summary.closed, summary.dropped), (0, 1));
+    assert!(
+        took >= Duration::from_secs(3) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn w11_gone_at_any_byte_of_the_handshake_or_right_after() {
+    let frame = RawFrame::text("half a message").masked(MASK).encode();
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            for cut in 0..=REQUEST.len() {
+                let mut io = scene.dial();
+                io.write_all(&REQUEST[..cut]).await.unwrap();
+                // Half of them give the server time to look.
+                if cut % 2 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            for cut in 0..frame.len() {
+                let mut peer = scene.open("/").await;
+                peer.send_bytes(&frame[..cut]).await.unwrap();
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t01_a_reset_at_any_byte_in_either_direction_leaves_nothing() {
+    let talk = [
+        REQUEST,
+        &RawFrame::text("Hello").masked(MASK).encode()[..],
+        &RawFrame::close(1000, "").masked(MASK).encode()[..],
+    ]
+    .concat();
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            for count in 0..talk.len() as u64 {
+                let reading = Faults {
+                    reset_after_read: Some(count),
+                    ..Faults::default()
+                };
+                let writing = Faults {
+                    reset_after_written: Some(count),
+                    ..Faults::default()
+                };
+                for faults in [reading, writing] {
+                    let (mut near, far) = tokio::io::duplex(1 << 16);
+                    scene.accept(FaultyIo::new(far, faults));
+                    near.write_all(&talk).await.unwrap();
+                    let mut answer = Vec::new();
+                    near.read_to_end(&mut answer).await.unwrap();
+                }
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_reads_and_writes_of_one_byte_with_pauses_change_nothing() {
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let faults = Faults {
+                read_chop: Some(1),
+                write_chop: Some(1),
+                pending_between: true,
+                ..Faults::default()
+            };
+            let (near, far) = tokio::io::duplex(1 << 16);
+            scene.accept(FaultyIo::new(far, faults));
+            let mut peer = RawPeer::new(near);
+            peer.request_upgrade("ws://test/", &[]).await.unwrap();
+            for size in [0, 1, 125, 126, 70_000] {
+                let message = RawFrame::binary(vec![5; size]);
+                peer.send(&message.clone().masked(MASK)).await.unwrap();
+                peer.expect(&message).await.unwrap();
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t06_a_peer_that_falls_silent_is_gone_after_50_seconds() {
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let began = tokio::time::Instant::now();
+            let mut peer = scene.open("/").await;
+            assert_eq!(peer.next_frame().await.unwrap().opcode, 9, "a ping");
+            peer.expect_close(Some(1011)).await.unwrap();
+            let took = began.elapsed();
+            assert!(
+                took >= Duration::from_secs(50) && took <= Duration::from_secs(51),
+                "{took:?}"
+            );
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t07_a_peer_that_only_answers_pings_stays() {
+    let scene = Scene::new();
+    let mut peer = scene.open("/").await;
+    for _ in 0..20 {
+        let ping = peer.next_frame().await.unwrap();
+        assert_eq!(ping.opcode, 9);
+        peer.send(&RawFrame::pong(ping.payload).masked(MASK))
+            .await
+            .unwrap();
+    }
+    peer.send(&RawFrame::text("after ten minutes").masked(MASK))
+        .await
+        .unwrap();
+    peer.expect(&RawFrame::text("after ten minutes")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn h31_an_upgrade_during_shutdown_is_told_to_come_back() {
+    let scene = Scene::new();
+    let mut stuck = scene.open("/hangs").await;
+    stuck.send(&RawFrame::text("stay").masked(MASK)).await.unwrap();
+    let mut late = scene.dial();
+    tokio::task::yield_now().await;
+    let shutdown = tokio::spawn(scene.server.shutdown(Duration::from_secs(3)));
+    tokio::task::yield_now().await;
+    late.write_all(REQUEST).await.unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.to_ascii_lowercase().contains("\r\nretry-after: "),
+        "{answer}"
+    );
+    shutdown.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn h32_connections_below_at_and_above_the_limit() {
+    let server = ws_handler::Server::new().connection_limit(3);
+    let scene = Scene::with(ws_proto::Config::server(), server);
+    let mut first = scene.open("/").await;
+    let _second = scene.open("/").await;
+    scene.serves().await;
+    let _third = scene.open("/").await;
+    let mut answer = String::new();
+    scene.dial().read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    first
+        .send(&RawFrame::text("still here").masked(MASK))
+        .await
+        .unwrap();
+    first.expect(&RawFrame::text("still here")).await.unwrap();
+}
