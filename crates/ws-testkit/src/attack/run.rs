@@ -107,7 +107,7 @@ impl AttackRun {
         self.run_over(dial, seen).await
     }
 
-    /// As [`run`](Self::run), over connections of any kind.
+    /// As [`run`](Self::run), over connections of any kind. Cancel safe, if `dial` is.
     ///
     /// # Errors
     ///

@@ -85,7 +85,8 @@ impl AttackArguments {
         let (json, quiet) = (self.json, self.quiet);
         let url = self.url.clone();
         match run(self.options(), |case| {
-            if !json && !(quiet && case.verdict == Verdict::Passed) {
+            let shown = !quiet || case.verdict != Verdict::Passed;
+            if shown && !json {
                 print_case(case);
             }
         }) {
