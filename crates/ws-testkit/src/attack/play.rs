@@ -34,16 +34,19 @@ fn lax(why: impl Into<String>) -> Judgement {
     Err(Verdict::Lax(why.into()))
 }
 
+/// However much a server is willing to take: a case is over after this long, and its patience.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Plays a case over a fresh connection.
 pub(super) async fn play<IO>(io: IO, case: &Case, target: &Target) -> Verdict
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let patience = case.slow.unwrap_or(target.options.timeout);
-    judged(io, case, target, patience)
-        .await
-        .err()
-        .unwrap_or(Verdict::Passed)
+    match tokio::time::timeout(patience + LONGEST, judged(io, case, target, patience)).await {
+        Ok(judgement) => judgement.err().unwrap_or(Verdict::Passed),
+        Err(_) => Verdict::Failed("not refused within a minute".to_owned()),
+    }
 }
 
 /// A good client: a message comes back, and the closing handshake works.
