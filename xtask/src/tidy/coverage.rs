@@ -1,4 +1,4 @@
-//! The rule about docs/RFC-COVERAGE.md: every row names a module that exists and at least one test that exists.
+//! The rules about tests cited in docs/SECURITY.md and docs/RFC-COVERAGE.md. Of the latter: every row names a module that exists and at least one test that exists.
 //! A row is `| MUST | section | module | test |`; modules and tests stand in backquotes.
 
 use std::collections::BTreeSet;
@@ -8,17 +8,14 @@ use crate::workspace::TextFile;
 use super::code::{code_only, is_word};
 
 const DOCUMENT: &str = "docs/RFC-COVERAGE.md";
+const SECURITY: &str = "docs/SECURITY.md";
 
 /// Complaints about rows that cite what is not there.
 pub(super) fn citations(files: &[TextFile]) -> Vec<String> {
     let Some(document) = files.iter().find(|file| file.path == DOCUMENT) else {
         return vec![format!("{DOCUMENT} is gone")];
     };
-    let tests: BTreeSet<String> = files
-        .iter()
-        .filter(|file| is_ours(file))
-        .flat_map(|file| tests_in(&file.text))
-        .collect();
+    let tests = all_tests(files);
     let rows: Vec<_> = rows(&document.text).collect();
     if rows.is_empty() {
         return vec![format!("{DOCUMENT} has no rows")];
@@ -42,6 +39,53 @@ pub(super) fn citations(files: &[TextFile]) -> Vec<String> {
         }
         let missing = cited.iter().filter(|name| !tests.contains(**name));
         missing.for_each(|name| complain(format!("there is no test {name}")));
+    }
+    complaints
+}
+
+/// The names of all tests of ours.
+fn all_tests(files: &[TextFile]) -> BTreeSet<String> {
+    files
+        .iter()
+        .filter(|file| is_ours(file))
+        .flat_map(|file| tests_in(&file.text))
+        .collect()
+}
+
+/// Complaints about rows of docs/SECURITY.md: each row of a table whose last column is headed `test` names tests that
+/// exist, or says why there is none with `does not apply:` or `not yet:`.
+pub(super) fn defences(files: &[TextFile]) -> Vec<String> {
+    let Some(document) = files.iter().find(|file| file.path == SECURITY) else {
+        return vec![format!("{SECURITY} is gone")];
+    };
+    let tests = all_tests(files);
+    let mut complaints = Vec::new();
+    let (mut is_map, mut mapped) = (false, 0);
+    for (number, line) in document.text.lines().enumerate() {
+        let Some(inner) = line
+            .trim()
+            .strip_prefix('|')
+            .and_then(|line| line.strip_suffix('|'))
+        else {
+            is_map = false;
+            continue;
+        };
+        let last = inner.rsplit('|').next().unwrap_or_default().trim();
+        if last == "test" {
+            is_map = true;
+        } else if is_map && last.chars().any(|c| c != '-') {
+            mapped += 1;
+            let cited = quoted(last);
+            if cited.is_empty() && !last.starts_with("does not apply:") && !last.starts_with("not yet:") {
+                complaints.push(format!("{SECURITY}:{}: neither a test nor a reason", number + 1));
+            }
+            let missing = cited.iter().filter(|name| !tests.contains(**name));
+            complaints
+                .extend(missing.map(|name| format!("{SECURITY}:{}: there is no test {name}", number + 1)));
+        }
+    }
+    if mapped == 0 {
+        complaints.push(format!("{SECURITY} has no rows with tests"));
     }
     complaints
 }
@@ -107,7 +151,7 @@ fn tests_in(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DOCUMENT, citations, tests_in};
+    use super::{DOCUMENT, SECURITY, citations, defences, tests_in};
     use crate::tidy::sample;
 
     const SOURCE: (&str, &str) = (
@@ -162,5 +206,26 @@ mod tests {
         let text = "#[tokio::test(start_paused = true)]\nasync fn waits() {}\n#[test]\n#[ignore = \"slow\"]\nfn slow() {}\n\
                     // #[test]\nfn none() {}\n#[cfg(test)]\nfn neither() {}\n";
         assert_eq!(tests_in(text), ["waits"]);
+    }
+
+    #[test]
+    fn a_defence_names_a_test_that_exists_or_a_reason() {
+        let complaints = |row: &str| {
+            let document = format!(
+                "| id | what | test |\n|---|---|---|\n{row}\n\n| other | table |\n|---|---|\n| a | b |\n"
+            );
+            defences(&sample(&[SOURCE, (SECURITY, &document)]))
+        };
+        assert_eq!(complaints("| H01 | POST | `masks` |"), Vec::<String>::new());
+        assert_eq!(
+            complaints("| H01 | POST | does not apply: no TLS |"),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            complaints("| H01 | POST | `masks`, `gone` |"),
+            ["docs/SECURITY.md:3: there is no test gone"]
+        );
+        assert_eq!(complaints("| H01 | POST | by eye |").len(), 1);
+        assert_eq!(complaints("").len(), 1, "a document without rows");
     }
 }

@@ -34,7 +34,7 @@ struct Tree {
 /// A rule: its name and how it is checked.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     ("crates point one way", |tree| {
         manifests::direction(&tree.manifests)
     }),
@@ -58,6 +58,7 @@ const RULES: [Rule; 9] = [
     ("every cited test and module exists", |tree| {
         coverage::citations(&tree.files)
     }),
+    ("every defence has a test", |tree| coverage::defences(&tree.files)),
 ];
 
 /// Checks every rule on the checkout.

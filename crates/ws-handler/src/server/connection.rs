@@ -20,7 +20,7 @@ use super::outcome::{Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
-use crate::http1::{HeadLimits, HeadReader, RequestHead, encode_response};
+use crate::http1::{HeadReader, RequestHead, encode_response};
 use crate::io::Io;
 
 /// How long the peer may take to receive a refusal or the 101. They are a few hundred bytes, which hardly ever wait.
@@ -44,7 +44,7 @@ pub(crate) async fn open(
     _permit: OwnedSemaphorePermit,
     accepted: Instant,
 ) {
-    let mut reader = HeadReader::new(HeadLimits::default());
+    let mut reader = HeadReader::new(entrance.house.limits.head);
     match first_request(&entrance, &mut io, &mut reader, accepted).await {
         First::Request(request) => {
             let outcome = judge_in_time(&entrance, &request, accepted).await;

@@ -53,6 +53,7 @@ use self::accept::accept_until_stopped;
 use self::house::{House, Judge};
 use self::options::Limits;
 use self::service::Host;
+use crate::http1::HeadLimits;
 use crate::roster::StopSummary;
 
 #[cfg(feature = "hyper")]
@@ -78,6 +79,7 @@ pub async fn serve(listener: impl Listener, service: impl Service) -> StopSummar
 /// | [`workers`](Self::workers) | 1: the runtime that calls `serve` |
 /// | [`connection_limit`](Self::connection_limit) | what the process may open less 256 (no limit on Windows) |
 /// | [`waiting_limit`](Self::waiting_limit) | 1,024 |
+/// | [`head_limits`](Self::head_limits) | 16 KiB, request line 8 KiB, 100 headers |
 /// | [`head_timeout`](Self::head_timeout) | 10 s |
 /// | [`upgrade_timeout`](Self::upgrade_timeout) | 15 s |
 #[derive(Debug, Clone, Default)]
@@ -115,6 +117,13 @@ impl Server {
     /// least 1. While it is reached nothing is accepted; newcomers wait in the kernel's queue.
     pub fn waiting_limit(mut self, connections: usize) -> Self {
         self.limits.waiting = connections.max(1);
+        self
+    }
+
+    /// How large the head of a connection's first request may be. Default: 16 KiB in all, of that 8 KiB for the request
+    /// line, and 100 headers. Above them: 431, or 414 for the request line.
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.limits.head = limits;
         self
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ws_proto::UNLIMITED;
 
+use crate::http1::HeadLimits;
+
 /// File descriptors left to the rest of the process: listeners, files served, log files, connections to others.
 const SPARE_DESCRIPTORS: u64 = 256;
 
@@ -16,6 +18,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Connections that have not sent their first request yet.
     pub(crate) waiting: usize,
+    /// Sizes of the first request's head.
+    pub(crate) head: HeadLimits,
     /// From accept to the end of the first request's head.
     pub(crate) head_timeout: Duration,
     /// From accept to the end of the answer to the first request.
@@ -33,6 +37,7 @@ impl Default for Limits {
         Self {
             connections: default_connections(descriptor_limit()),
             waiting: 1024,
+            head: HeadLimits::default(),
             head_timeout: Duration::from_secs(10),
             upgrade_timeout: Duration::from_secs(15),
         }

@@ -18,6 +18,7 @@ mod attacks_closing;
 mod attacks_frames;
 mod attacks_handshake;
 mod fairness;
+mod limits;
 mod memory;
 mod program;
 mod trouble;
