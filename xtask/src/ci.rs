@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -139,6 +139,13 @@ const STEPS: [Step; 13] = [
         need: Need::Required,
         tools: &[Tool::Python],
         action: Action::Check(interop::run_required),
+    },
+    Step {
+        name: "interop-node",
+        shows: "the npm package `ws` as client and as server, compression on",
+        need: Need::Optional,
+        tools: &[Tool::Node],
+        action: Action::Check(interop::run_node),
     },
     Step {
         name: "oldest-rust",

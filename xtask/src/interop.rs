@@ -1,4 +1,4 @@
-//! Interop: Python scripts built on the library `websockets`, in `xtask/interop/`. This file starts our servers, hands
+//! Interop: scripts built on the Python library `websockets` and on the npm package `ws`, in `xtask/interop/`. This file starts our servers, hands
 //! their addresses and the path of our program to the scripts, and reads how many of their checks held.
 
 use std::fs;
@@ -30,11 +30,35 @@ pub(crate) fn run_required(workspace: &Workspace) -> Outcome {
     run(workspace, None)
 }
 
+/// What `cargo xtask ci` runs where Node is there: compression with the npm package `ws`.
+pub(crate) fn run_node(workspace: &Workspace) -> Outcome {
+    match tools::node_environment(workspace) {
+        Ok(modules) => run_ws(workspace, &modules).map_or_else(Outcome::Failed, |complaint| {
+            Outcome::of_complaints(complaint.as_slice())
+        }),
+        Err(reason) => Outcome::Skipped(format!("no `ws` for Node: {reason}")),
+    }
+}
+
+fn run_ws(workspace: &Workspace, modules: &Path) -> Result<Option<String>, String> {
+    let output = workspace.fresh_output("interop-node")?;
+    let program = testkit::build(workspace)?;
+    let scripts = Scripts {
+        interpreter: Path::new("node"),
+        directory: workspace.root().join("xtask/interop"),
+        output: &output,
+    };
+    scripts.run(
+        "deflate_under_test.mjs",
+        &[&program.to_string_lossy(), &modules.to_string_lossy()],
+    )
+}
+
 fn run_both(workspace: &Workspace, python: &Path, program: Option<PathBuf>) -> Result<Vec<String>, String> {
     let output = workspace.fresh_output("interop")?;
     let program = program.map_or_else(|| testkit::build(workspace), Ok)?;
     let scripts = Scripts {
-        python,
+        interpreter: python,
         directory: workspace.root().join("xtask/interop"),
         output: &output,
     };
@@ -50,13 +74,15 @@ fn run_both(workspace: &Workspace, python: &Path, program: Option<PathBuf>) -> R
     complaints.extend(scripts.run("server_under_test.py", &[silent.url(), echo.url()])?);
     complaints.extend([silent.stop(), echo.stop()].into_iter().filter_map(Result::err));
 
-    complaints.extend(scripts.run("client_under_test.py", &[&program.to_string_lossy()])?);
+    for script in ["client_under_test.py", "deflate_under_test.py"] {
+        complaints.extend(scripts.run(script, &[&program.to_string_lossy()])?);
+    }
     println!("    logs: {}", output.display());
     Ok(complaints)
 }
 
 struct Scripts<'a> {
-    python: &'a Path,
+    interpreter: &'a Path,
     directory: PathBuf,
     output: &'a Path,
 }
@@ -65,12 +91,12 @@ impl Scripts<'_> {
     /// Runs one script; a complaint where a check failed, none ran, or the script broke.
     fn run(&self, script: &str, arguments: &[&str]) -> Result<Option<String>, String> {
         let log = self.output.join(format!("{script}.log"));
-        let mut python = Command::new(self.python);
-        python
+        let mut command = Command::new(self.interpreter);
+        command
             .arg(self.directory.join(script))
             .args(arguments)
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        let ended = process::run_into(script, &mut python, &log, SCRIPT_LIMIT);
+        let ended = process::run_into(script, &mut command, &log, SCRIPT_LIMIT);
         let text = fs::read_to_string(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         print!("{text}");
         Ok(complaint(script, ended?.success(), &text))

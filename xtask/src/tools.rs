@@ -11,6 +11,9 @@ use crate::workspace::Workspace;
 /// The independent peers, in the versions the tables in docs/ were made with.
 const PYTHON_PACKAGES: [&str; 2] = ["kosoku==0.1.0", "websockets==17.4"];
 
+/// The npm package that compression is tried with.
+const NODE_PACKAGE: &str = "ws@8.23.0";
+
 /// Downloading two small packages takes seconds; this is for slow networks.
 const SET_UP_LIMIT: Duration = Duration::from_secs(240);
 
@@ -23,6 +26,8 @@ pub(crate) enum Tool {
     Clippy,
     /// Python 3.11 or newer with its `venv` and `ensurepip` modules.
     Python,
+    /// Node with npm.
+    Node,
     /// The `cargo-deny` subcommand.
     CargoDeny,
     /// The standard library for `wasm32-unknown-unknown`.
@@ -50,6 +55,7 @@ impl Tool {
                 "python3 (3.11 or newer) with venv",
                 "apt-get install python3-venv",
             ),
+            Self::Node => (node_is_complete(), "node with npm", "apt-get install nodejs npm"),
             Self::CargoDeny => (
                 subcommand(workspace, "deny"),
                 "cargo-deny",
@@ -106,6 +112,30 @@ fn install(programs: &Path) -> Result<(), String> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .args(PYTHON_PACKAGES);
     process::run("pip install", pip.stdin(Stdio::null()), SET_UP_LIMIT)
+}
+
+/// Installs the npm package (once) and answers the directory that holds `node_modules`.
+pub(crate) fn node_environment(workspace: &Workspace) -> Result<PathBuf, String> {
+    let home = workspace.target().join("xtask-node");
+    let stamp = home.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == NODE_PACKAGE) {
+        return Ok(home);
+    }
+    println!("setting up {} with {NODE_PACKAGE}", home.display());
+    fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&home)
+        .arg(NODE_PACKAGE);
+    process::run("npm install", npm.stdin(Stdio::null()), SET_UP_LIMIT)?;
+    fs::write(&stamp, NODE_PACKAGE).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(home)
+}
+
+fn node_is_complete() -> bool {
+    ["node", "npm"]
+        .iter()
+        .all(|program| process::answer_of(Command::new(program).arg("--version")).is_some())
 }
 
 fn subcommand(workspace: &Workspace, name: &str) -> bool {
