@@ -36,9 +36,11 @@ mod send;
 // 8: the two glued, with time and the end of TCP
 mod connection;
 
-// 9: for tokio-util's `Framed`
+// 9: for tokio-util's `Framed`; bodies of fuzz targets
 #[cfg(feature = "codec")]
 mod codec;
+#[cfg(feature = "deflate")]
+mod fuzzing;
 
 pub use code::CloseCode;
 #[cfg(feature = "codec")]
@@ -57,6 +59,9 @@ pub use ext::{
     ReservedBitsTaken, ReservedOwners, parse_extensions,
 };
 pub use frame::{CloseEvent, CloseFrame, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, Opcode};
+#[cfg(feature = "deflate")]
+#[doc(hidden)]
+pub use fuzzing::{deflate_there_and_back, inflate_anything};
 pub use mask::{MaskGen, MaskKey, apply_mask};
 pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
 pub use recv::{Event, FragmentEvent, ReceivePath};

@@ -4,7 +4,7 @@
 
 use super::TAIL;
 use super::history::History;
-use super::inflater::{Inflater, PIECE};
+use super::inflater::{Inflater, PIECE, Step};
 use super::negotiate::DeflateAgreement;
 use super::pool::CodecPool;
 use crate::error::ProtocolError;
@@ -162,7 +162,12 @@ fn inflate(
         }
         // One byte more than allowed shows that it is too much.
         let room = (limit - message.made).saturating_add(1);
-        let (used, output, ended) = message.inflater.step(input, room)?;
+        let Step {
+            used,
+            output,
+            ended,
+            corrupt,
+        } = message.inflater.step(input, room);
         let (full, idle) = (output.len() == room.min(PIECE), used == 0 && output.is_empty());
         input = input.get(used..).unwrap_or_default();
         message.made = message.made.saturating_add(output.len());
@@ -172,6 +177,11 @@ fn inflate(
         if !output.is_empty() {
             history.push(output);
             sink(output)?;
+        }
+        if corrupt {
+            // RFC 7692 §7.2.2 leaves the code open; RFC 6455 §7.4.1: 1007 is for "data within a message that was not
+            // consistent with the type of the message".
+            return Err(ProtocolError::CompressedData);
         }
         if ended {
             message.ended = true;
@@ -204,8 +214,8 @@ fn end(
     if message.ended {
         return Err(ProtocolError::CompressedData);
     }
-    let (used, output, ended) = message.inflater.step(&FINAL_BLOCK, PIECE)?;
-    if ended && output.is_empty() && used == FINAL_BLOCK.len() {
+    let step = message.inflater.step(&FINAL_BLOCK, PIECE);
+    if step.ended && step.output.is_empty() && step.used == FINAL_BLOCK.len() {
         Ok(())
     } else {
         Err(ProtocolError::CompressedData)

@@ -43,24 +43,34 @@ impl Inflater {
             .map_err(|_| ProtocolError::CompressedData)
     }
 
-    /// One step: at most `room` bytes of output. Returns how much of `input` was used, the output, and whether a
-    /// final block ended.
-    pub(super) fn step(&mut self, input: &[u8], room: usize) -> Result<(usize, &[u8], bool), ProtocolError> {
+    /// One step: at most `room` bytes of output.
+    pub(super) fn step(&mut self, input: &[u8], room: usize) -> Step<'_> {
         let (used, made) = (self.stream.total_in(), self.stream.total_out());
         let room = room.min(self.piece.len());
         let output = self.piece.get_mut(..room).unwrap_or_default();
         let status = self.stream.decompress(input, output, InflateFlush::SyncFlush);
-        let ended = match status {
-            Ok(status) => status == Status::StreamEnd,
-            // RFC 7692 §7.2.2 leaves the code open; RFC 6455 §7.4.1: 1007 is for "data within a message that was
-            // not consistent with the type of the message".
-            Err(_) => return Err(ProtocolError::CompressedData),
-        };
         let count = |total: u64, before: u64| usize::try_from(total - before).unwrap_or(usize::MAX);
         let used = count(self.stream.total_in(), used);
         let made = count(self.stream.total_out(), made);
-        Ok((used, self.piece.get(..made).unwrap_or_default(), ended))
+        Step {
+            used,
+            output: self.piece.get(..made).unwrap_or_default(),
+            ended: status == Ok(Status::StreamEnd),
+            corrupt: status.is_err(),
+        }
     }
+}
+
+/// What came of a step.
+pub(super) struct Step<'a> {
+    /// Bytes of input that were taken.
+    pub(super) used: usize,
+    /// What came out, before the fault if there is one: how the input is cut makes no difference then.
+    pub(super) output: &'a [u8],
+    /// A final block ended.
+    pub(super) ended: bool,
+    /// The input makes no sense.
+    pub(super) corrupt: bool,
 }
 
 impl Default for Inflater {

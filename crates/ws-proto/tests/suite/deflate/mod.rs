@@ -3,6 +3,7 @@
 
 mod strict;
 
+mod fuzz;
 mod receive;
 mod send;
 

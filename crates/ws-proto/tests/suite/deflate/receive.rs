@@ -212,6 +212,23 @@ fn the_limit_passes_and_one_more_is_too_big() {
 }
 
 #[test]
+fn memory_for_a_bomb_grows_to_the_limit_and_no_further() {
+    // From one buffer to the next, both at most the limit: less than twice the limit at any moment.
+    for limit in [100_000, 131_073, 1_000_000] {
+        for text in [true, false] {
+            let mut send = Terms::of(15, false).client_send(0, 9);
+            send.binary(&vec![b'a'; limit]).unwrap();
+            let (_, payload) = sent(&mut send).remove(0);
+            let mut path = server(Terms::FULL, |config| config.limits.max_message_size = limit);
+            let events = all(&mut path, &frame(if text { TEXT } else { BINARY }, &payload));
+            assert_eq!(events.len(), 1);
+            let capacity = path.detach().unwrap().capacity();
+            assert!((limit..=limit + 16).contains(&capacity), "{capacity} for {limit}");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_stops_at_the_limit_under_fragment_delivery_and_byte_by_byte() {
     let mut send = Terms::of(15, false).client_send(0, 9);
     send.binary(&vec![0; 2_000_000]).unwrap();
