@@ -10,7 +10,7 @@ use ws_proto::{CodecPool, Deflater, DeflaterSettings, Inflater};
 
 /// Inflaters a thread keeps: about 64 KiB each. One is the rule; others are for messages that arrive in parts.
 const MAX_IDLE_INFLATERS: usize = 16;
-/// Compressors a thread keeps: about 190 KiB each at a window of 4 KiB. One is the rule for each kind of settings;
+/// Compressors a thread keeps: about 170 KiB each at a window of 4 KiB. One is the rule for each kind of settings;
 /// with context takeover, many may fall idle together.
 const MAX_IDLE_DEFLATERS: usize = 16;
 

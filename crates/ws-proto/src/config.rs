@@ -76,9 +76,9 @@ pub struct Timeouts {
     /// After the closing handshake, how long to read and discard before TCP is closed, so that no reset
     /// destroys what the peer has not read yet. Default 2 s.
     pub drain: Duration,
-    /// A compressor with context takeover that was not used for this long gives its memory back, about 190 KiB, and
-    /// keeps only its history, at most the agreed window (4 KiB by default). Waking another one costs about 10 µs.
-    /// Default 1 s.
+    /// A compressor with context takeover that was not used for this long gives its memory back, about 170 KiB, and
+    /// keeps only its history, at most the agreed window (4 KiB by default). Waking another one costs about 16 µs
+    /// at that window, 110 µs at 32 KiB. Default 1 s.
     pub compressor: Option<Duration>,
 }
 

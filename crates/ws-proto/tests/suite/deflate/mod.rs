@@ -7,6 +7,8 @@ mod fuzz;
 mod receive;
 mod send;
 
+mod memory;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Buf;
