@@ -9,6 +9,7 @@
 
 mod callbacks;
 mod endings;
+mod extensions;
 mod mail;
 mod rig;
 mod routing;
