@@ -2,7 +2,9 @@
 
 use std::env;
 
+use crate::attack;
 use crate::conformance;
+use crate::fuzz;
 use crate::interop;
 use crate::outcome::Outcome;
 use crate::process;
@@ -13,7 +15,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -153,6 +155,20 @@ const STEPS: [Step; 14] = [
         need: Need::Optional,
         tools: &[Tool::OldestRust],
         action: Action::Check(check_with_oldest_rust),
+    },
+    Step {
+        name: "attack",
+        shows: "the release binary survives what `ws-testkit attack` sends, and a panic in a callback",
+        need: Need::Required,
+        tools: &[],
+        action: Action::Check(attack::run),
+    },
+    Step {
+        name: "fuzz",
+        shows: "ten seconds of every fuzz target",
+        need: Need::Optional,
+        tools: &[Tool::CargoFuzz],
+        action: Action::Check(fuzz::run),
     },
     Step {
         name: "wasm",

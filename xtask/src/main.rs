@@ -13,7 +13,9 @@ mod testkit;
 mod tools;
 
 // layer 3: the checks
+mod attack;
 mod conformance;
+mod fuzz;
 mod interop;
 mod tidy;
 

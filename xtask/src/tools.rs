@@ -32,6 +32,8 @@ pub(crate) enum Tool {
     CargoDeny,
     /// The standard library for `wasm32-unknown-unknown`.
     Wasm,
+    /// The `cargo-fuzz` subcommand and nightly Rust, through rustup.
+    CargoFuzz,
     /// The toolchain of the workspace's `rust-version`, through rustup.
     OldestRust,
 }
@@ -65,6 +67,11 @@ impl Tool {
                 wasm_is_there(),
                 "wasm32-unknown-unknown",
                 "rustup target add wasm32-unknown-unknown",
+            ),
+            Self::CargoFuzz => (
+                subcommand(workspace, "fuzz") && toolchain_is_there("nightly"),
+                "cargo-fuzz with nightly Rust",
+                "rustup toolchain install nightly; cargo install cargo-fuzz",
             ),
             Self::OldestRust => (
                 oldest_is_there(workspace),
@@ -153,12 +160,16 @@ fn wasm_is_there() -> bool {
 }
 
 /// Asks for the list, because `cargo +VERSION` would make rustup download what is missing.
+fn toolchain_is_there(name: &str) -> bool {
+    process::answer_of(Command::new("rustup").args(["toolchain", "list"]))
+        .is_some_and(|list| list.lines().any(|line| names_version(line, name)))
+}
+
 fn oldest_is_there(workspace: &Workspace) -> bool {
     let Some(version) = oldest_rust(workspace) else {
         return false;
     };
-    process::answer_of(Command::new("rustup").args(["toolchain", "list"]))
-        .is_some_and(|list| list.lines().any(|line| names_version(line, &version)))
+    toolchain_is_there(&version)
 }
 
 /// Whether a toolchain such as `1.85.0-x86_64-unknown-linux-gnu` is of this version.

@@ -75,6 +75,10 @@ mod handler;
 #[cfg(feature = "hyper")]
 mod hyper_upgrade;
 
+// layer 8: bodies of fuzz targets
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use client::{ClientUpgrade, ConnectBuilder, client_handshake, connect};
 pub use error::{
     ConnectError, ConnectStage, ConnectionRefused, HandshakeError, HeadError, ReadHeadError, RequestError,

@@ -39,8 +39,8 @@ mod connection;
 // 9: for tokio-util's `Framed`; bodies of fuzz targets
 #[cfg(feature = "codec")]
 mod codec;
-#[cfg(feature = "deflate")]
-mod fuzzing;
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use code::CloseCode;
 #[cfg(feature = "codec")]

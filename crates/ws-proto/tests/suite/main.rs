@@ -18,6 +18,7 @@ mod vectors;
 
 #[cfg(feature = "codec")]
 mod codec;
+mod corpus;
 
 mod chain;
 #[cfg(feature = "deflate")]

@@ -1,6 +1,6 @@
 //! The server as a program, over TCP: descriptors and threads come back, and a panic costs one connection.
 //!
-//! `WS_TESTKIT_PROGRAM` names the program to test; `cargo xtask attack` sets it to the release binary, where panics
+//! `WS_TESTKIT_PROGRAM` names the program to test; `cargo xtask ci --only attack` sets it to the release binary, where panics
 //! unwind only because the profile says so.
 
 use std::process::Stdio;

@@ -35,7 +35,7 @@ fn mutated(inputs: &[Vec<u8>], count: u32) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn anything_inflates_or_fails_within_its_limits() {
-    let saved = corpus("inflate");
+    let saved = corpus("inflate_anything");
     saved.iter().for_each(|input| ws_proto::inflate_anything(input));
     mutated(&saved, 150).for_each(|input| ws_proto::inflate_anything(&input));
     (0..300).for_each(|seed| ws_proto::inflate_anything(&noise(seed as usize % 97, seed)));
@@ -43,7 +43,7 @@ fn anything_inflates_or_fails_within_its_limits() {
 
 #[test]
 fn what_is_compressed_on_any_terms_comes_back() {
-    let saved = corpus("round_trip");
+    let saved = corpus("deflate_there_and_back");
     saved
         .iter()
         .for_each(|input| ws_proto::deflate_there_and_back(input));

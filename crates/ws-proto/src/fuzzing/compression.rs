@@ -1,5 +1,4 @@
-//! Bodies of fuzz targets: functions that must hold for any bytes whatever. `cargo test` runs them over a saved corpus and
-//! over bytes made up from a seed; a fuzzer calls them with its own. Not part of the public interface.
+//! Compressed messages, corrupt and right ones. Each function panics when what it says does not hold.
 
 use std::sync::Arc;
 
@@ -18,7 +17,6 @@ const LIMIT: usize = 10_000;
 
 /// Compressed payloads made of `data`, to a client: they end in messages or in a known error, below the limit, and
 /// however they are cut. The first four bytes choose the terms and the cuts.
-#[doc(hidden)]
 pub fn inflate_anything(data: &[u8]) {
     let Some(([terms, delivery, frame, step], payload)) =
         data.split_first_chunk::<4>().map(|(head, rest)| (*head, rest))
@@ -64,7 +62,6 @@ pub fn inflate_anything(data: &[u8]) {
 
 /// Messages made of `data`, compressed on some terms and inflated again: they come out as they went in. The first two
 /// bytes choose the terms; then each message has two bytes of length and options in front.
-#[doc(hidden)]
 pub fn deflate_there_and_back(data: &[u8]) {
     let Some(([terms, level], mut rest)) = data.split_first_chunk::<2>().map(|(head, rest)| (*head, rest))
     else {

@@ -1,0 +1,44 @@
+//! The corpora of the fuzz targets, replayed. What must hold is said in the targets' bodies.
+
+use std::path::Path;
+use std::time::Instant;
+
+use ws_proto::fuzzing;
+
+/// Runs `target` over every file of its corpus.
+fn replay(name: &str, target: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name);
+    let mut files = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        target(&std::fs::read(entry.unwrap().path()).unwrap());
+        files += 1;
+    }
+    assert!(files > 0, "the corpus of {name} is empty");
+}
+
+#[test]
+fn the_corpus_of_frames_holds() {
+    replay("frames_of_a_client", fuzzing::frames_of_a_client);
+    replay("frames_of_a_server", fuzzing::frames_of_a_server);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn the_corpus_of_compressed_frames_holds() {
+    replay("compressed_frames", fuzzing::compressed_frames);
+}
+
+#[test]
+fn the_corpus_of_extension_headers_holds() {
+    replay("extension_header", fuzzing::extension_header);
+}
+
+#[test]
+fn the_corpus_of_connections_holds() {
+    let now = crate::pair::origin();
+    let at = |target: fn(&[u8], Instant)| move |data: &[u8]| target(data, now);
+    replay("connection_of_a_server", at(fuzzing::connection_of_a_server));
+    replay("connection_of_a_client", at(fuzzing::connection_of_a_client));
+}
