@@ -10,7 +10,7 @@ use ws_handler::{
     ClientRequest, ConnectError, ExtensionRegistry, ResponseError, ServerHandshake, WebSocket,
     client_handshake,
 };
-use ws_proto::{Config, FragmentExtension, IdentityExtension, Message, Role};
+use ws_proto::{Config, FragmentExtension, IdentityExtension, Role};
 
 /// A good request with more header lines.
 fn request(lines: &[&str]) -> Request<()> {
@@ -169,7 +169,7 @@ async fn an_answer_that_no_extension_understands_fails_the_connection() {
 mod deflate {
     use std::time::Duration;
 
-    use ws_proto::{DeflateConfig, SendOptions, WindowBits};
+    use ws_proto::{DeflateConfig, Message, SendOptions, WindowBits};
 
     use super::*;
 
