@@ -12,8 +12,9 @@ mod workspace;
 mod testkit;
 mod tools;
 
-// layer 3: the checks
+// layer 3: the checks, the comparison
 mod attack;
+mod bench;
 mod conformance;
 mod fuzz;
 mod interop;
@@ -38,7 +39,7 @@ struct Task {
     run: fn(&Workspace, &[String]) -> Result<bool, String>,
 }
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     Task {
         name: "ci",
         arguments: "[--only STEP]... [--list]",
@@ -62,6 +63,12 @@ const TASKS: [Task; 4] = [
         arguments: "[--program PATH]",
         help: "the Python library `websockets` as client and as server; --program: another build of ws-testkit",
         run: run_interop,
+    },
+    Task {
+        name: "bench",
+        arguments: "[SHAPE]... [--against NAME]... [--server NAME=COMMAND]... [--repetitions N] [--seconds S] [--force]",
+        help: "our server beside rivals under the same load; COMMAND prints its ws:// address, or takes {port}",
+        run: run_bench,
     },
 ];
 
@@ -144,6 +151,10 @@ fn run_interop(workspace: &Workspace, arguments: &[String]) -> Result<bool, Stri
         [argument, ..] => return Err(format!("unexpected argument `{argument}`")),
     };
     Ok(conclude("interop", &interop::run(workspace, program)))
+}
+
+fn run_bench(workspace: &Workspace, arguments: &[String]) -> Result<bool, String> {
+    bench::run(workspace, &bench::Choice::read(arguments)?)
 }
 
 fn conclude(name: &str, outcome: &Outcome) -> bool {

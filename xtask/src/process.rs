@@ -68,6 +68,11 @@ impl Running {
         })
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the first line on the piped stdout (or stderr); everything read there also goes to `log`.
     pub(crate) fn first_line(&mut self, log: File, limit: Duration) -> Result<String, String> {
         let stream: Box<dyn Read + Send> = match (self.child.stdout.take(), self.child.stderr.take()) {

@@ -18,6 +18,8 @@ pub(super) struct Rules<'a> {
     pub(super) batches: &'a Batches,
     pub(super) pipeline: u64,
     pub(super) verify: bool,
+    /// The bytes come back as they were sent.
+    pub(super) tcp: bool,
 }
 
 /// A connection after its handshake.
@@ -34,6 +36,8 @@ pub(super) struct Connection {
     /// What has been written: whole batches, and bytes of the next.
     round: u64,
     written: usize,
+    /// Without WebSocket: bytes of the batch that have come back.
+    returned: usize,
     /// Pongs that wait for a place between two messages.
     pongs: Vec<u8>,
 }
@@ -49,6 +53,7 @@ impl Connection {
             sent_at: now,
             round: 0,
             written: 0,
+            returned: 0,
             pongs: Vec::new(),
         }
     }
@@ -135,6 +140,9 @@ impl Connection {
 
     /// Takes bytes that came from the server.
     pub(super) fn handle_data(&mut self, mut input: &[u8], rules: Rules<'_>) -> Result<(), Trouble> {
+        if rules.tcp {
+            return self.handle_echo(input, rules);
+        }
         loop {
             let batch = rules.batches.batch(self.number, self.answered / rules.pipeline);
             let expected = batch.filter(|_| self.answered < self.due).and_then(|batch| {
@@ -156,15 +164,43 @@ impl Connection {
         }
     }
 
+    /// Takes bytes that a server without WebSocket sent back.
+    fn handle_echo(&mut self, mut input: &[u8], rules: Rules<'_>) -> Result<(), Trouble> {
+        while !input.is_empty() {
+            let message = (self.answered % rules.pipeline) as usize;
+            let batch = rules.batches.batch(self.number, self.answered / rules.pipeline);
+            let Some(batch) = batch.filter(|_| self.answered < self.due) else {
+                return Err(Trouble::Wrong("bytes came that nobody asked for".into()));
+            };
+            let end = batch.end(message + 1);
+            let (chunk, rest) = input.split_at(input.len().min(end - self.returned));
+            let sent = batch.bytes.get(self.returned..self.returned + chunk.len());
+            let ends_differ =
+                sent.is_none_or(|sent| (sent.first(), sent.last()) != (chunk.first(), chunk.last()));
+            if ends_differ || (rules.verify && sent != Some(chunk)) {
+                return Err(Trouble::Wrong("bytes differ from what was sent".into()));
+            }
+            input = rest;
+            self.returned += chunk.len();
+            if self.returned == end {
+                self.answered += 1;
+            }
+            if self.answered % rules.pipeline == 0 && self.returned == batch.bytes.len() {
+                self.returned = 0;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether pongs are waiting.
     pub(super) fn has_pongs(&self) -> bool {
         !self.pongs.is_empty()
     }
 
     /// Says goodbye, if that can be done at once.
-    pub(super) fn close(mut self) {
+    pub(super) fn close(mut self, tcp: bool) {
         // Between two frames only; nothing is measured any more, and nobody waits for the answer.
-        if self.in_flight() == 0 {
+        if self.in_flight() == 0 && !tcp {
             drop(self.stream.write(&close_frame()));
         }
     }

@@ -109,6 +109,9 @@ impl Cycles {
 pub(super) async fn once(target: &Target, number: u64) -> Result<Instant, Trouble> {
     let opened = target.open(number).await?;
     let open = Instant::now();
+    if target.tcp {
+        return Ok(open);
+    }
     match timeout(target.timeout, close(opened)).await {
         Ok(closed) => closed.map(|()| open),
         Err(_) => Err(Trouble::Ended(Ending::TimedOut)),

@@ -61,6 +61,7 @@ fn options(report: &Report) -> Value {
         "payload": sends.then_some(options.payload.name()),
         "fragments": sends.then_some(options.fragments),
         "verify": options.verify,
+        "tcp": options.tcp,
         "rate": options.load.rate(),
         "seconds": seconds,
         "warm_up": warm_up,

@@ -22,6 +22,7 @@ pub(super) struct Target {
     sources: Sources,
     pub(super) timeout: Duration,
     wants_protocol: bool,
+    pub(super) tcp: bool,
 }
 
 /// An open connection, and what came behind the 101 already.
@@ -41,6 +42,7 @@ impl Target {
             sources: Sources::new(options, address),
             timeout: options.timeout,
             wants_protocol: options.protocol.is_some(),
+            tcp: options.tcp,
         }
     }
 
@@ -52,6 +54,13 @@ impl Target {
             Ok(Err(error)) => return Err(no_connection(format!("{}: {error}", self.address))),
             Err(_) => return Err(no_connection(format!("{}: no answer in time", self.address))),
         };
+        if self.tcp {
+            return Ok(Opened {
+                stream,
+                leftover: Vec::new(),
+                protocol: None,
+            });
+        }
         let upgrade = client_handshake(stream, &self.request, self.timeout)
             .await
             .map_err(|error| Trouble::Ended(connect_ending(&error)))?;

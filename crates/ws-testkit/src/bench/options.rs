@@ -86,6 +86,8 @@ pub(crate) struct BenchOptions {
     pub(crate) url: String,
     /// The subprotocol to offer, if any.
     pub(crate) protocol: Option<String>,
+    /// The server speaks no WebSocket: no handshake, and every byte comes back as it was sent.
+    pub(crate) tcp: bool,
     pub(crate) load: Load,
     pub(crate) until: Until,
     pub(crate) connections: usize,
@@ -127,6 +129,9 @@ impl BenchOptions {
             (Load::Open(_) | Load::Idle, Until::Count(_))
         ) {
             return Err(format!("--count does not go with {}", self.load_option()));
+        }
+        if self.tcp && (self.protocol.is_some() || matches!(self.load, Load::Connect(_))) {
+            return Err("--tcp goes neither with --protocol nor with --connect-rate".into());
         }
         self.request().map(drop)
     }

@@ -344,6 +344,7 @@ fn connections(
         batches,
         pipeline: options.pipeline as u64,
         verify: options.verify,
+        tcp: options.tcp,
     };
     let now = Instant::now();
     let take = |(number, opened): (usize, Opened)| {

@@ -37,6 +37,7 @@ pub(super) struct Worker {
     count: Option<u64>,
     pipeline: u64,
     verify: bool,
+    tcp: bool,
     timeout: Duration,
     window: Window,
     shared: Arc<Shared>,
@@ -75,6 +76,7 @@ impl Worker {
             },
             pipeline: options.pipeline as u64,
             verify: options.verify,
+            tcp: options.tcp,
             timeout: options.timeout,
             window,
             shared,
@@ -95,7 +97,7 @@ impl Worker {
         }
         self.settle();
         for connection in self.connections {
-            connection.close();
+            connection.close(self.tcp);
         }
         self.outcome
     }
@@ -148,6 +150,7 @@ impl Worker {
             batches: &self.batches,
             pipeline: self.pipeline,
             verify: self.verify,
+            tcp: self.tcp,
         };
         let Some(connection) = self.connections.get_mut(token.0) else {
             return Ok(());
@@ -238,6 +241,7 @@ impl Worker {
             batches: &self.batches,
             pipeline: self.pipeline,
             verify: self.verify,
+            tcp: self.tcp,
         };
         match self.connections.get_mut(number) {
             Some(connection) => connection.flush(rules),

@@ -81,6 +81,10 @@ pub(crate) struct BenchArguments {
     #[arg(long)]
     verify: bool,
 
+    /// The server is a bare TCP echo: no handshake, and the frames come back as they were sent
+    #[arg(long)]
+    tcp: bool,
+
     /// Open loop: messages per second over all connections
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, group = "load")]
     rate: Option<f64>,
@@ -146,6 +150,7 @@ impl BenchArguments {
         BenchOptions {
             url: self.url,
             protocol: self.protocol,
+            tcp: self.tcp,
             load: match (self.rate, self.connect_rate, self.idle) {
                 (Some(rate), ..) => Load::Open(rate),
                 (_, Some(rate), _) => Load::Connect(rate),

@@ -211,6 +211,7 @@ async fn help_names_every_option_and_exit_code() {
         "--utf8",
         "-f, --fragments <N>",
         "--verify",
+        "--tcp",
         "--rate <PER_SECOND>",
         "--connect-rate[=<PER_SECOND>]",
         "--idle",

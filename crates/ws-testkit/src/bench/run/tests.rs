@@ -17,6 +17,7 @@ pub(in crate::bench) fn options(url: &str) -> BenchOptions {
     BenchOptions {
         url: url.into(),
         protocol: None,
+        tcp: false,
         load: Load::Closed,
         until: Until::Count(100),
         connections: 3,
@@ -117,6 +118,37 @@ async fn counts_are_exact_on_both_sides() {
         assert_eq!((report.opened, report.lost), (connections as u64, 0));
         assert_eq!(seen.load(Ordering::Relaxed) - before, wanted as usize);
         assert_eq!(report.status(), ExitStatus::Success);
+    }
+}
+
+#[tokio::test]
+async fn a_bare_echo_is_counted_message_by_message() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut reader, mut writer) = stream.split();
+                // After so many bytes it lies.
+                let mut truth = (&mut reader).take(20_000);
+                // Who sees the lie closes at once.
+                drop(tokio::io::copy(&mut truth, &mut writer).await);
+                if reader.read_u8().await.is_ok() {
+                    drop(writer.write_all(&[0, 1, 2]).await);
+                    drop(tokio::io::copy(&mut reader, &mut tokio::io::sink()).await);
+                }
+            });
+        }
+    });
+    for pipeline in [1, 3] {
+        let mut options = options(&url);
+        (options.tcp, options.pipeline, options.verify) = (true, pipeline, true);
+        let report = finish(options.clone()).await;
+        assert_eq!((report.trouble, report.answered), (None, 300));
+        options.until = Until::Count(1000);
+        let report = finish(options).await;
+        assert_eq!(report.status(), ExitStatus::WrongAnswer);
     }
 }
 
@@ -382,6 +414,8 @@ async fn options_that_make_no_sense_are_refused_before_anything_is_done() {
     );
     assert!(refused(|o| o.load = Load::Idle).await.contains("--pid"));
     assert!(refused(|o| o.load = Load::Open(1.0)).await.contains("--count"));
+    let both = refused(|o| (o.tcp, o.protocol) = (true, Some("chat".into()))).await;
+    assert!(both.contains("--tcp"));
     assert!(
         refused(|o| o.pid = Some(u32::MAX))
             .await
