@@ -4,7 +4,6 @@ use std::env;
 
 use crate::attack;
 use crate::conformance;
-use crate::fuzz;
 use crate::interop;
 use crate::outcome::Outcome;
 use crate::process;
@@ -15,7 +14,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -162,13 +161,6 @@ const STEPS: [Step; 16] = [
         need: Need::Required,
         tools: &[],
         action: Action::Check(attack::run),
-    },
-    Step {
-        name: "fuzz",
-        shows: "ten seconds of every fuzz target",
-        need: Need::Optional,
-        tools: &[Tool::CargoFuzz],
-        action: Action::Check(fuzz::run),
     },
     Step {
         name: "wasm",

@@ -39,7 +39,7 @@ struct Task {
     run: fn(&Workspace, &[String]) -> Result<bool, String>,
 }
 
-const TASKS: [Task; 5] = [
+const TASKS: [Task; 6] = [
     Task {
         name: "ci",
         arguments: "[--only STEP]... [--list]",
@@ -69,6 +69,12 @@ const TASKS: [Task; 5] = [
         arguments: "[SHAPE]... [--against NAME]... [--server NAME=COMMAND]... [--repetitions N] [--seconds S] [--force]",
         help: "our server beside rivals under the same load; COMMAND prints its ws:// address, or takes {port}",
         run: run_bench,
+    },
+    Task {
+        name: "fuzz",
+        arguments: "",
+        help: "ten seconds of every fuzz target; needs nightly Rust and cargo-fuzz",
+        run: run_fuzz,
     },
 ];
 
@@ -151,6 +157,16 @@ fn run_interop(workspace: &Workspace, arguments: &[String]) -> Result<bool, Stri
         [argument, ..] => return Err(format!("unexpected argument `{argument}`")),
     };
     Ok(conclude("interop", &interop::run(workspace, program)))
+}
+
+fn run_fuzz(workspace: &Workspace, arguments: &[String]) -> Result<bool, String> {
+    if let Some(argument) = arguments.first() {
+        return Err(format!("unexpected argument `{argument}`"));
+    }
+    match tools::Tool::CargoFuzz.missing(workspace) {
+        Some(missing) => Err(missing),
+        None => Ok(conclude("fuzz", &fuzz::run(workspace))),
+    }
 }
 
 fn run_bench(workspace: &Workspace, arguments: &[String]) -> Result<bool, String> {
