@@ -1,8 +1,9 @@
-//! Rivals' echo servers, each in its fastest honest form, and the chart of a comparison with them.
+//! Rivals' servers, each in its fastest honest form, and the chart of a comparison with them.
 //!
-//! `ws-bench serve NAME` listens on a free port of 127.0.0.1 and prints `listening on ws://ADDR/`; one thread, no
-//! compression, whole messages back. `ws-bench list` prints the names, `ws-bench chart IN.json OUT.svg` draws.
-//! What is measured, and how, is in `xtask/src/bench`.
+//! `ws-bench serve NAME [MODE]` listens on a free port of 127.0.0.1 and prints `listening on ws://ADDR/`; one thread,
+//! whole messages back. `MODE` is `plain` (no compression) unless it is given: `takeover[,BITS[,LEVEL]]` and
+//! `no-takeover[,BITS[,LEVEL]]` compress every message, `fan-out` sends each to all connections. `ws-bench list [MODE]`
+//! prints the names, `ws-bench chart IN.json OUT.svg` draws. What is measured, and how, is in `xtask/src/bench`.
 
 #![forbid(unsafe_code)]
 
@@ -12,17 +13,18 @@ mod serve;
 
 use std::process::ExitCode;
 
+use serve::Mode;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["list"] => {
-            serve::NAMES.iter().for_each(|name| println!("{name}"));
-            Ok(())
-        }
-        ["serve", name] => serve::run(name),
+        ["list"] => list(Mode::Plain),
+        ["list", mode] => Mode::parse(mode).map_or_else(usage, list),
+        ["serve", name] => serve::run(name, Mode::Plain),
+        ["serve", name, mode] => Mode::parse(mode).map_or_else(usage, |mode| serve::run(name, mode)),
         ["chart", input, output] => chart::draw(input, output),
-        _ => Err("usage: ws-bench list | serve NAME | chart IN.json OUT.svg".into()),
+        _ => usage(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,4 +33,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn list(mode: Mode) -> Result<(), Box<dyn std::error::Error>> {
+    mode.names().iter().for_each(|name| println!("{name}"));
+    Ok(())
+}
+
+fn usage() -> Result<(), Box<dyn std::error::Error>> {
+    Err(
+        "usage: ws-bench list [MODE] | serve NAME [MODE] | chart IN.json OUT.svg\n\
+         MODE: plain | fan-out | takeover[,BITS[,LEVEL]] | no-takeover[,BITS[,LEVEL]]"
+            .into(),
+    )
 }

@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use super::Failure;
 
 /// Serves one connection; `upgrade` answers the request and goes on with the connection in a task of its own.
-pub(super) async fn serve<F>(stream: TcpStream, upgrade: fn(Request<Incoming>) -> F) -> Result<(), Failure>
+pub(super) async fn serve<U, F>(stream: TcpStream, upgrade: U) -> Result<(), Failure>
 where
+    U: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = Result<Response<Empty<Bytes>>, Failure>> + Send + 'static,
 {
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(upgrade));

@@ -1,4 +1,4 @@
-//! tokio-tungstenite.
+//! tokio-tungstenite: echo, and broadcast.
 
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
 use super::batching::{self, Todo};
+use super::fan_out::{self, Room};
 use super::{Failure, LARGEST};
 
 pub(super) async fn echo(stream: TcpStream) -> Result<(), Failure> {
@@ -14,6 +15,11 @@ pub(super) async fn echo(stream: TcpStream) -> Result<(), Failure> {
 
 pub(super) async fn echo_batched(stream: TcpStream) -> Result<(), Failure> {
     batching::batched(open(stream).await?, todo).await
+}
+
+pub(super) async fn fan_out(stream: TcpStream, room: Room<Message>) -> Result<(), Failure> {
+    let inbox = room.enter();
+    fan_out::member(open(stream).await?, room, inbox, todo).await
 }
 
 async fn open(stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Failure> {
