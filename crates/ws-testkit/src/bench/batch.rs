@@ -1,13 +1,20 @@
 //! What connections send, built before the run: batches of masked frames, and the payloads to expect back.
 //!
 //! A batch is a pipeline full of messages, each different, so that answers out of order do not go unnoticed. A few
-//! versions of the batch go round, so that an answer of the round before does not either. RFC 6455 §5.3, §5.4.
+//! versions of the batch go round, so that an answer of the round before does not either.
+//!
+//! Compressed messages refer to those before them (RFC 7692 §7.1.1), and the versions go round in a circle. So they
+//! are compressed in this order as one stream, twice round: what comes of the second time refers to no more than the
+//! circle behind it, so every connection can send it for ever after. Only the first time round there is less to refer
+//! to, and connections begin at different places: that is compressed apart, for each place.
 
-use ws_proto::{FrameHeader, MAX_HEADER_LEN, MaskKey, MessageKind, Opcode, apply_mask};
+use ws_proto::{Extensions, MessageKind, Opcode};
 
+use super::frames::{Frames, Wire};
 use super::options::{BenchOptions, Payload};
+use super::payload::payload;
 use super::reply::Expected;
-use crate::workload::{Recipe, fresh_run_id};
+use crate::workload::fresh_run_id;
 
 /// Versions of a batch: a prime, so that no pattern of connections and rounds falls together with it.
 const VERSIONS: usize = 7;
@@ -16,204 +23,229 @@ const VERSIONS: usize = 7;
 /// would become slow.
 const ENOUGH: usize = 2 << 20;
 
-/// What fills ASCII text.
-const RECORD: &[u8] = br#"{"id":48151,"name":"Ada Lovelace","city":"London","tags":["first","notes"],"score":16.23,"active":true},"#;
+/// The circle of compressed messages holds at least so many bytes of payload, twice the largest window (RFC 7692
+/// §7.1.2): nobody finds a message of the round before in the window, and no reference reaches beyond the circle.
+const CIRCLE: usize = 64 << 10;
+
+/// Different places in the circle where connections begin, with a first time round of its own for each.
+const PLACES: usize = 7;
 
 /// All batches of a run.
 #[derive(Debug)]
 pub(super) struct Batches {
     opcode: Opcode,
-    versions: Vec<Batch>,
+    /// The payloads of each version.
+    payloads: Vec<Vec<Vec<u8>>>,
+    /// What is sent of it.
+    wires: Vec<Wire>,
+    /// Compressed: what is sent the first time round, for each place to begin at, from there on.
+    first_time: Vec<Vec<Wire>>,
 }
 
 /// A pipeline full of messages.
-#[derive(Debug)]
-pub(super) struct Batch {
-    /// The frames of all messages, one after the other.
-    pub(super) bytes: Vec<u8>,
-    /// Where each message ends in `bytes`.
-    ends: Vec<usize>,
-    payloads: Vec<Vec<u8>>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch<'a> {
+    opcode: Opcode,
+    payloads: &'a [Vec<u8>],
+    pub(super) wire: &'a Wire,
 }
 
 impl Batches {
-    pub(super) fn new(options: &BenchOptions) -> Self {
-        let volume = (options.size * options.pipeline).max(1);
-        let versions = (ENOUGH / volume).clamp(1, VERSIONS);
+    /// The batches for connections that agreed on these extensions.
+    pub(super) fn new(options: &BenchOptions, extensions: &Extensions) -> Self {
+        let kind = match options.payload {
+            Payload::Binary => MessageKind::Binary,
+            Payload::Text | Payload::Utf8 => MessageKind::Text,
+        };
         let run = fresh_run_id();
+        let compressed = extensions.deflate().is_some();
+        let payloads: Vec<Vec<Vec<u8>>> = (0..versions(options, compressed))
+            .map(|version| {
+                (0..options.pipeline as u64)
+                    .map(|number| payload(options, run, version, number))
+                    .collect()
+            })
+            .collect();
+        let frames = || Frames::new(kind, options.fragments, run, extensions);
+        let mut stream = frames();
+        let mut round = || payloads.iter().map(|payloads| stream.wire(payloads)).collect();
+        let mut wires: Vec<Wire> = round();
+        let mut first_time = Vec::new();
+        if compressed {
+            wires = round();
+            let places = places(payloads.len());
+            first_time = places
+                .map(|place| {
+                    let mut stream = frames();
+                    let circle = payloads.iter().cycle().skip(place).take(payloads.len());
+                    circle.map(|payloads| stream.wire(payloads)).collect()
+                })
+                .collect();
+        }
         Self {
-            opcode: match options.payload {
-                Payload::Binary => Opcode::Binary,
-                Payload::Text | Payload::Utf8 => Opcode::Text,
+            opcode: match kind {
+                MessageKind::Text => Opcode::Text,
+                MessageKind::Binary => Opcode::Binary,
             },
-            versions: (0..versions)
-                .map(|version| Batch::new(options, run, version))
-                .collect(),
+            payloads,
+            wires,
+            first_time,
         }
     }
 
     /// The batch that a connection sends in a round.
-    pub(super) fn batch(&self, connection: usize, round: u64) -> Option<&Batch> {
-        let version = (connection as u64).wrapping_add(round) % (self.versions.len() as u64).max(1);
-        self.versions.get(version as usize)
-    }
-
-    /// The answer to a message of a batch.
-    pub(super) fn expected<'a>(&self, batch: &'a Batch, message: usize) -> Option<Expected<'a>> {
-        Some(Expected {
+    pub(super) fn batch(&self, connection: usize, round: u64) -> Option<Batch<'_>> {
+        let versions = self.payloads.len();
+        let first = if self.first_time.is_empty() {
+            connection
+        } else {
+            places(versions).nth(connection % self.first_time.len())?
+        };
+        let version = ((first as u64).wrapping_add(round) % (versions as u64).max(1)) as usize;
+        let first_time = self.first_time.get(connection % self.first_time.len().max(1));
+        let first_wire = first_time
+            .filter(|_| round < versions as u64)
+            .and_then(|wires| wires.get(round as usize));
+        Some(Batch {
             opcode: self.opcode,
-            payload: batch.payloads.get(message)?,
+            payloads: self.payloads.get(version)?,
+            wire: first_wire.or_else(|| self.wires.get(version))?,
         })
     }
 }
 
-impl Batch {
-    fn new(options: &BenchOptions, run: u32, version: usize) -> Self {
-        let mut batch = Self {
-            bytes: Vec::new(),
-            ends: Vec::with_capacity(options.pipeline),
-            payloads: Vec::with_capacity(options.pipeline),
-        };
-        let opcode = match options.payload {
-            Payload::Binary => Opcode::Binary,
-            Payload::Text | Payload::Utf8 => Opcode::Text,
-        };
-        for number in 0..options.pipeline {
-            let payload = payload(options, run, version, number as u64);
-            push_message(
-                &mut batch.bytes,
-                opcode,
-                &payload,
-                options.fragments,
-                run ^ number as u32,
-            );
-            batch.ends.push(batch.bytes.len());
-            batch.payloads.push(payload);
-        }
-        batch
-    }
-
-    /// Where the first `messages` of the batch end in its bytes.
-    pub(super) fn end(&self, messages: usize) -> usize {
-        messages
-            .checked_sub(1)
-            .and_then(|last| self.ends.get(last))
-            .copied()
-            .unwrap_or(if messages == 0 { 0 } else { self.bytes.len() })
+impl<'a> Batch<'a> {
+    /// The answer to a message of the batch.
+    pub(super) fn expected(self, message: usize) -> Option<Expected<'a>> {
+        Some(Expected {
+            opcode: self.opcode,
+            payload: self.payloads.get(message)?,
+        })
     }
 }
 
-fn payload(options: &BenchOptions, run: u32, version: usize, number: u64) -> Vec<u8> {
-    let recipe = |kind| Recipe {
-        run,
-        kind,
-        size: options.size,
-    };
-    match options.payload {
-        Payload::Binary => recipe(MessageKind::Binary).payload(version, number).to_vec(),
-        Payload::Utf8 => recipe(MessageKind::Text).payload(version, number).to_vec(),
-        Payload::Text => {
-            let mark = format!("{version}:{number:x}:");
-            let text = mark.bytes().chain(RECORD.iter().copied().cycle());
-            text.take(options.size).collect()
-        }
+fn versions(options: &BenchOptions, compressed: bool) -> usize {
+    let volume = (options.size * options.pipeline).max(1);
+    let versions = (ENOUGH / volume).clamp(1, VERSIONS);
+    if compressed && options.size > 0 {
+        versions.max(CIRCLE.div_ceil(volume))
+    } else {
+        versions
     }
 }
 
-/// Appends a message in `fragments` masked frames of about the same size.
-fn push_message(bytes: &mut Vec<u8>, opcode: Opcode, payload: &[u8], fragments: usize, seed: u32) {
-    let mut rest = payload;
-    for number in 0..fragments {
-        // Rounded up, so that it is the last frames that are a byte shorter.
-        let length = rest.len().div_ceil(fragments - number);
-        let (part, after) = rest.split_at(length);
-        rest = after;
-        let key = MaskKey(
-            (seed ^ 0x5bd1_e995)
-                .wrapping_mul(2 * number as u32 + 0x9e37_79b1)
-                .to_be_bytes(),
-        );
-        let header = FrameHeader {
-            fin: number + 1 == fragments,
-            rsv: 0,
-            opcode: if number == 0 { opcode } else { Opcode::Continuation },
-            mask: Some(key),
-            payload_len: part.len() as u64,
-        };
-        let mut head = [0; MAX_HEADER_LEN];
-        let head_len = header.encode(&mut head);
-        bytes.extend_from_slice(head.get(..head_len).unwrap_or(&head));
-        let start = bytes.len();
-        bytes.extend_from_slice(part);
-        apply_mask(key, bytes.get_mut(start..).unwrap_or_default());
-    }
+/// Where connections begin in a circle of so many versions.
+fn places(versions: usize) -> impl Iterator<Item = usize> + Clone {
+    let places = PLACES.min(versions);
+    (0..places).map(move |place| place * versions / places)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use ws_proto::{Config, Event, ReceivePath, Role};
+    use ws_proto::{Config, DeflateConfig, Event, ReceivePath, Role};
 
     use super::*;
     use crate::bench::run::tests::options;
 
+    fn agreed(config: &DeflateConfig) -> Extensions {
+        let (answer, _) = config.answer(&config.offers()[0]).unwrap();
+        let mut extensions = Extensions::new();
+        extensions.add_deflate(config.confirm(&answer).unwrap()).unwrap();
+        extensions
+    }
+
     /// What a server of ours makes of a batch.
-    fn received(mut bytes: Vec<u8>) -> Vec<Vec<u8>> {
-        let mut receive = ReceivePath::new(Role::Server, Arc::new(Config::server()));
+    fn received(path: &mut ReceivePath, bytes: &[u8]) -> Vec<(Opcode, Vec<u8>)> {
+        let mut bytes = bytes.to_vec();
         let (mut input, mut messages) = (&mut bytes[..], Vec::new());
-        while let Some(event) = receive.next(&mut input).unwrap() {
-            match event {
-                Event::Text(text) => messages.push(text.as_bytes().to_vec()),
-                Event::Binary(binary) => messages.push(binary.to_vec()),
+        while let Some(event) = path.next(&mut input).unwrap() {
+            messages.push(match event {
+                Event::Text(text) => (Opcode::Text, text.as_bytes().to_vec()),
+                Event::Binary(bytes) => (Opcode::Binary, bytes.to_vec()),
                 other => panic!("{other:?}"),
-            }
+            });
         }
         messages
     }
 
+    fn server(extensions: &Extensions) -> ReceivePath {
+        let mut config = Config::server();
+        config.limits.max_message_size = usize::MAX;
+        config.limits.max_frame_size = usize::MAX;
+        ReceivePath::new(Role::Server, Arc::new(config)).with_extensions(extensions)
+    }
+
+    fn expected(batch: Batch<'_>, pipeline: usize) -> Vec<(Opcode, Vec<u8>)> {
+        (0..pipeline)
+            .map(|message| batch.expected(message).unwrap())
+            .map(|expected| (expected.opcode, expected.payload.to_vec()))
+            .collect()
+    }
+
     #[test]
-    fn a_server_reads_what_is_expected_back() {
+    fn a_batch_holds_its_messages() {
         for payload in [Payload::Text, Payload::Utf8, Payload::Binary] {
-            for (size, fragments) in [(0, 1), (1, 1), (20, 1), (200, 3), (4096, 4)] {
+            for (size, fragments) in [(0, 1), (1, 1), (20, 1), (1000, 4), (70_000, 3)] {
                 let mut options = options("ws://localhost/");
-                (options.payload, options.size, options.fragments, options.pipeline) =
-                    (payload, size, fragments, 5);
-                let batches = Batches::new(&options);
-                let batch = batches.batch(3, 9).unwrap();
-                let wanted: Vec<_> = (0..5)
-                    .map(|n| batches.expected(batch, n).unwrap().payload.to_vec())
-                    .collect();
-                assert!(wanted.iter().all(|payload| payload.len() == size));
-                assert_eq!(received(batch.bytes.clone()), wanted, "{payload:?} {size}");
-                let three = received(batch.bytes[..batch.end(3)].to_vec());
-                assert_eq!(three, wanted[..3]);
-                assert_eq!((batch.end(0), batch.end(5)), (0, batch.bytes.len()));
+                (options.payload, options.size, options.fragments) = (payload, size, fragments);
+                options.pipeline = 5;
+                let plain = Extensions::new();
+                let batches = Batches::new(&options, &plain);
+                let batch = batches.batch(0, 3).unwrap();
+                let found = received(&mut server(&plain), &batch.wire.bytes);
+                assert_eq!(found, expected(batch, 5), "{payload:?} {size}");
+                assert!(found.iter().all(|(_, payload)| payload.len() == size));
+                let half = received(&mut server(&plain), &batch.wire.bytes[..batch.wire.end(2)]);
+                assert_eq!(half.len(), 2);
             }
         }
     }
 
     #[test]
-    fn messages_of_a_pipeline_and_of_two_rounds_differ() {
-        for payload in [Payload::Text, Payload::Utf8, Payload::Binary] {
-            let mut options = options("ws://localhost/");
-            (options.payload, options.pipeline, options.size) = (payload, 16, 64);
-            let batches = Batches::new(&options);
-            let (one, two) = (batches.batch(0, 0).unwrap(), batches.batch(0, 1).unwrap());
-            let mut all = [&one.payloads[..], &two.payloads[..]].concat();
-            all.sort();
-            all.dedup();
-            assert_eq!(all.len(), 32, "{payload:?}");
+    fn messages_of_a_batch_and_of_the_next_differ() {
+        let mut options = options("ws://localhost/");
+        options.pipeline = 16;
+        let batches = Batches::new(&options, &Extensions::new());
+        let (one, next) = (batches.batch(1, 0).unwrap(), batches.batch(1, 1).unwrap());
+        for number in 0..16 {
+            assert_ne!(one.payloads[number], next.payloads[number]);
+            assert_ne!(one.payloads[number], one.payloads[(number + 1) % 16]);
         }
     }
 
     #[test]
-    fn ascii_text_is_ascii_and_the_other_is_not() {
-        let mut options = options("ws://localhost/");
-        options.size = 1024;
-        let first = |options: &BenchOptions| Batches::new(options).versions.remove(0).payloads.remove(0);
-        assert!(first(&options).is_ascii());
-        options.payload = Payload::Utf8;
-        assert!(!first(&options).is_ascii());
+    fn compressed_batches_are_one_stream_wherever_a_connection_begins() {
+        let takeover = DeflateConfig {
+            server_max_window_bits: None,
+            client_max_window_bits: None,
+            ..DeflateConfig::default().with_threshold(0)
+        };
+        for config in [
+            takeover,
+            DeflateConfig::default().with_threshold(0),
+            DeflateConfig::no_context_takeover().with_threshold(0),
+        ] {
+            let extensions = agreed(&config);
+            for (size, fragments) in [(1024, 1), (5, 1), (3000, 3), (100_000, 1)] {
+                let mut options = options("ws://localhost/");
+                (options.size, options.fragments, options.pipeline) = (size, fragments, 2);
+                let batches = Batches::new(&options, &extensions);
+                for connection in [0, 1, 6, 8] {
+                    // The server's inflater holds exactly what this connection has sent.
+                    let mut path = server(&extensions);
+                    for round in 0..2 * batches.payloads.len() as u64 + 3 {
+                        let batch = batches.batch(connection, round).unwrap();
+                        let found = received(&mut path, &batch.wire.bytes);
+                        assert_eq!(found, expected(batch, 2), "{size} {connection} {round}");
+                    }
+                }
+                let sum = |wires: &[Wire]| wires.iter().map(|wire| wire.bytes.len()).sum::<usize>();
+                let plain = sum(&Batches::new(&options, &Extensions::new()).wires) / 7;
+                let shrunk = sum(&batches.wires) / batches.wires.len();
+                assert!(size < 1000 || shrunk < plain, "{size}: {shrunk} of {plain}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use ws_proto::CloseCode;
 
 use super::batch::Batches;
+use super::inflated::Inflated;
 use super::measured::Trouble;
 use super::reply::{Found, Replies};
 use crate::peer::RawFrame;
@@ -20,6 +21,15 @@ pub(super) struct Rules<'a> {
     pub(super) verify: bool,
     /// The bytes come back as they were sent.
     pub(super) tcp: bool,
+    /// The first connection alone sends, and everybody gets it.
+    pub(super) fan_out: bool,
+}
+
+/// Bytes on the wire.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Traffic {
+    pub(super) sent: u64,
+    pub(super) received: u64,
 }
 
 /// A connection after its handshake.
@@ -28,6 +38,9 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     number: usize,
     replies: Replies,
+    /// Instead of these: what looks into compressed messages.
+    inflated: Option<Box<Inflated>>,
+    traffic: Traffic,
     /// Messages that may have been sent by now: the in-flight ones are those from `answered` on.
     pub(super) due: u64,
     pub(super) answered: u64,
@@ -43,11 +56,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, number: usize, now: Instant) -> Self {
+    /// A connection on which compression was agreed on, if `may_compress`; then `inflated` looks into what comes, or
+    /// nobody does.
+    pub(super) fn new(
+        stream: TcpStream,
+        number: usize,
+        may_compress: bool,
+        inflated: Option<Box<Inflated>>,
+        now: Instant,
+    ) -> Self {
         Self {
             stream,
             number,
-            replies: Replies::default(),
+            replies: Replies::new(may_compress),
+            inflated,
+            traffic: Traffic::default(),
             due: 0,
             answered: 0,
             sent_at: now,
@@ -63,8 +86,16 @@ impl Connection {
         self.due - self.answered
     }
 
+    /// What went over the wire since this was asked last.
+    pub(super) fn take_traffic(&mut self) -> Traffic {
+        std::mem::take(&mut self.traffic)
+    }
+
     /// Writes what is due, as far as the socket takes it: one write for a whole batch where it does.
     pub(super) fn flush(&mut self, rules: Rules<'_>) -> Result<(), Trouble> {
+        if rules.fan_out && self.number > 0 {
+            return self.flush_pongs();
+        }
         loop {
             let open = self
                 .due
@@ -73,9 +104,9 @@ impl Connection {
             let Some(batch) = rules.batches.batch(self.number, self.round) else {
                 return Ok(());
             };
-            let end = batch.end(open as usize);
+            let end = batch.wire.end(open as usize);
             if self.written < end {
-                let bytes = batch.bytes.get(self.written..end).unwrap_or_default();
+                let bytes = batch.wire.bytes.get(self.written..end).unwrap_or_default();
                 match self.write(bytes)? {
                     Some(count) => self.written += count,
                     None => return Ok(()),
@@ -110,7 +141,10 @@ impl Connection {
     fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>, Trouble> {
         loop {
             match self.stream.write(bytes) {
-                Ok(count) => return Ok(Some(count)),
+                Ok(count) => {
+                    self.traffic.sent += count as u64;
+                    return Ok(Some(count));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(lost(&error)),
@@ -125,7 +159,7 @@ impl Connection {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(closed(&[])),
                 Ok(count) => {
-                    self.handle_data(buffer.get(..count).unwrap_or_default(), rules)?;
+                    self.handle_data(buffer.get_mut(..count).unwrap_or_default(), rules)?;
                     // A short read has emptied the socket: what comes later makes an event of its own.
                     if count < buffer.len() {
                         return Ok(self.answered - before);
@@ -139,18 +173,27 @@ impl Connection {
     }
 
     /// Takes bytes that came from the server.
-    pub(super) fn handle_data(&mut self, mut input: &[u8], rules: Rules<'_>) -> Result<(), Trouble> {
+    pub(super) fn handle_data(&mut self, mut input: &mut [u8], rules: Rules<'_>) -> Result<(), Trouble> {
+        self.traffic.received += input.len() as u64;
         if rules.tcp {
             return self.handle_echo(input, rules);
         }
+        let sender = if rules.fan_out { 0 } else { self.number };
         loop {
-            let batch = rules.batches.batch(self.number, self.answered / rules.pipeline);
-            let expected = batch.filter(|_| self.answered < self.due).and_then(|batch| {
-                rules
-                    .batches
-                    .expected(batch, (self.answered % rules.pipeline) as usize)
-            });
-            let found = self.replies.next(&mut input, expected, rules.verify);
+            let batch = rules.batches.batch(sender, self.answered / rules.pipeline);
+            let expected = batch
+                .filter(|_| self.answered < self.due)
+                .and_then(|batch| batch.expected((self.answered % rules.pipeline) as usize));
+            let found = match &mut self.inflated {
+                Some(inflated) => inflated.next(&mut input, expected),
+                None => {
+                    let mut rest = &*input;
+                    let found = self.replies.next(&mut rest, expected, rules.verify);
+                    let used = input.len() - rest.len();
+                    input = std::mem::take(&mut input).split_at_mut(used).1;
+                    found
+                }
+            };
             match found.map_err(Trouble::Wrong)? {
                 None => return Ok(()),
                 Some(Found::Answer) => self.answered += 1,
@@ -172,9 +215,9 @@ impl Connection {
             let Some(batch) = batch.filter(|_| self.answered < self.due) else {
                 return Err(Trouble::Wrong("bytes came that nobody asked for".into()));
             };
-            let end = batch.end(message + 1);
+            let end = batch.wire.end(message + 1);
             let (chunk, rest) = input.split_at(input.len().min(end - self.returned));
-            let sent = batch.bytes.get(self.returned..self.returned + chunk.len());
+            let sent = batch.wire.bytes.get(self.returned..self.returned + chunk.len());
             let ends_differ =
                 sent.is_none_or(|sent| (sent.first(), sent.last()) != (chunk.first(), chunk.last()));
             if ends_differ || (rules.verify && sent != Some(chunk)) {
@@ -185,7 +228,7 @@ impl Connection {
             if self.returned == end {
                 self.answered += 1;
             }
-            if self.answered % rules.pipeline == 0 && self.returned == batch.bytes.len() {
+            if self.answered % rules.pipeline == 0 && self.returned == batch.wire.bytes.len() {
                 self.returned = 0;
             }
         }

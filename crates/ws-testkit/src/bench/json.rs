@@ -20,6 +20,7 @@ pub(crate) fn report_json(report: &Report) -> Value {
         "url": report.options.url,
         "address": report.address.map(|address| address.to_string()),
         "protocol": report.protocol,
+        "deflate": report.deflate,
         "load": report.options.load.name(),
         "options": options(report),
         "opened": report.opened,
@@ -28,6 +29,7 @@ pub(crate) fn report_json(report: &Report) -> Value {
         "elapsed_ms": milliseconds(report.elapsed),
         "per_second": report.per_second(),
         "mebibytes_per_second": report.mebibytes_per_second(),
+        "wire_bytes_per_message": report.wire().map(|(sent, received)| json!({ "sent": sent, "received": received })),
         "latency_ms": latency(&report.times),
         "rate": report.options.load.rate().map(|_| json!({
             "intended": report.intended,
@@ -60,6 +62,11 @@ fn options(report: &Report) -> Value {
         "size": sends.then_some(options.size),
         "payload": sends.then_some(options.payload.name()),
         "fragments": sends.then_some(options.fragments),
+        "deflate": options.deflate.is_some(),
+        "idle_after": match options.load {
+            Load::Idle(messages) => Some(messages),
+            _ => None,
+        },
         "verify": options.verify,
         "tcp": options.tcp,
         "rate": options.load.rate(),

@@ -104,9 +104,14 @@ pub(crate) struct Report {
     pub(crate) address: Option<SocketAddr>,
     /// The subprotocol the server chose.
     pub(crate) protocol: Option<String>,
+    /// permessage-deflate with its parameters, if it was agreed on.
+    pub(crate) deflate: Option<String>,
     pub(crate) opened: u64,
     /// Messages answered, or connects completed, in `elapsed`.
     pub(crate) answered: u64,
+    /// Bytes on the wire in `elapsed`, without handshakes.
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
     /// Of those intended: answered.
     pub(crate) achieved: u64,
     pub(crate) elapsed: Duration,
@@ -128,8 +133,11 @@ impl Report {
             options,
             address: None,
             protocol: None,
+            deflate: None,
             opened: 0,
             answered: 0,
+            sent: 0,
+            received: 0,
             achieved: 0,
             elapsed: Duration::ZERO,
             times: RoundTrips::new(),
@@ -180,11 +188,20 @@ impl Report {
         (self.answered > 0).then(|| time.as_secs_f64() * 1e6 / self.answered as f64)
     }
 
+    /// Bytes of all frames per message, sent and received; connecting has none.
+    pub(crate) fn wire(&self) -> Option<(f64, f64)> {
+        let counted = self.answered > 0 && !matches!(self.options.load, Load::Connect(_));
+        counted.then(|| {
+            let answered = self.answered as f64;
+            (self.sent as f64 / answered, self.received as f64 / answered)
+        })
+    }
+
     /// Resident bytes of the server per idle connection.
     pub(crate) fn idle_bytes(&self) -> Option<f64> {
         let used = self
             .server
-            .filter(|_| self.options.load == Load::Idle && self.opened > 0)?;
+            .filter(|_| self.options.is_idle() && self.opened > 0)?;
         Some((used.resident_after as f64 - used.resident_before as f64) / self.opened as f64)
     }
 
@@ -198,7 +215,7 @@ impl Report {
 
     /// Which side was CPU-bound; None unless the server was watched.
     pub(crate) fn bound(&self) -> Option<Bound> {
-        let server = self.server.filter(|_| self.options.load != Load::Idle)?;
+        let server = self.server.filter(|_| !self.options.is_idle())?;
         Some(
             match (server.busiest_share() >= FULL, self.client_share()? >= FULL) {
                 (true, true) => Bound::Both,

@@ -13,19 +13,24 @@ mod schedule;
 mod shared;
 
 // layer 2: built from the options
-mod batch;
+mod frames;
+mod inflated;
 mod measured;
+mod payload;
 mod source;
 
-// layer 3: connections
+// layer 3: all that is sent
+mod batch;
+
+// layer 4: connections
 mod connection;
 mod open;
 
-// layer 4: load
+// layer 5: load
 mod cycle;
 mod worker;
 
-// layer 5: the whole run
+// layer 6: the whole run
 mod json;
 mod run;
 mod text;

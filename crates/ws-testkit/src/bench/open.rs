@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use ws_handler::{ClientRequest, client_handshake};
+use ws_proto::Extensions;
 
 use super::measured::Trouble;
 use super::options::BenchOptions;
@@ -31,6 +32,10 @@ pub(super) struct Opened {
     pub(super) stream: TcpStream,
     pub(super) leftover: Vec<u8>,
     pub(super) protocol: Option<String>,
+    /// Compression, if it was agreed on.
+    pub(super) extensions: Extensions,
+    /// The same in words, as the server answered.
+    pub(super) deflate: Option<String>,
 }
 
 impl Target {
@@ -59,12 +64,15 @@ impl Target {
                 stream,
                 leftover: Vec::new(),
                 protocol: None,
+                extensions: Extensions::new(),
+                deflate: None,
             });
         }
         let upgrade = client_handshake(stream, &self.request, self.timeout)
             .await
             .map_err(|error| Trouble::Ended(connect_ending(&error)))?;
-        let protocol = upgrade.negotiated.subprotocol;
+        let negotiated = upgrade.negotiated;
+        let protocol = negotiated.subprotocol;
         if self.wants_protocol && protocol.is_none() {
             let status = Some(upgrade.response.status().as_u16());
             let reason = "the server did not accept the offered subprotocol".into();
@@ -74,6 +82,8 @@ impl Target {
             stream: upgrade.io,
             leftover: upgrade.leftover.to_vec(),
             protocol,
+            deflate: negotiated.extensions.first().map(ToString::to_string),
+            extensions: negotiated.chain,
         })
     }
 

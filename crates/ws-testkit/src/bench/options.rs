@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ws_handler::{ClientRequest, WebSocketUrl};
+use ws_handler::{ClientRequest, ExtensionRegistry, WebSocketUrl};
+use ws_proto::DeflateConfig;
 
 /// Frames are built before the run and held in memory, several versions of each.
 const LARGEST_MESSAGE: usize = 256 << 20;
@@ -41,8 +42,10 @@ pub(crate) enum Load {
     Open(f64),
     /// Connect, upgrade, close, and again; so many per second, or as fast as it goes.
     Connect(Option<f64>),
-    /// One message on each connection, then silence.
-    Idle,
+    /// So many messages on each connection, then silence.
+    Idle(u64),
+    /// What the first connection sends goes to all.
+    FanOut,
 }
 
 impl Load {
@@ -52,7 +55,8 @@ impl Load {
             Self::Closed => "closed",
             Self::Open(_) => "open",
             Self::Connect(_) => "connect",
-            Self::Idle => "idle",
+            Self::Idle(_) => "idle",
+            Self::FanOut => "fan-out",
         }
     }
 
@@ -61,7 +65,7 @@ impl Load {
         match self {
             Self::Open(rate) => Some(rate),
             Self::Connect(rate) => rate,
-            Self::Closed | Self::Idle => None,
+            Self::Closed | Self::Idle(_) | Self::FanOut => None,
         }
     }
 }
@@ -86,6 +90,8 @@ pub(crate) struct BenchOptions {
     pub(crate) url: String,
     /// The subprotocol to offer, if any.
     pub(crate) protocol: Option<String>,
+    /// What to offer of permessage-deflate, if anything.
+    pub(crate) deflate: Option<DeflateConfig>,
     /// The server speaks no WebSocket: no handshake, and every byte comes back as it was sent.
     pub(crate) tcp: bool,
     pub(crate) load: Load,
@@ -121,19 +127,30 @@ impl BenchOptions {
         )?;
         in_range("fragments", self.fragments, 1, self.size.max(1))?;
         in_range("threads", self.threads, 1, MOST_THREADS)?;
-        if self.load == Load::Idle && self.pid.is_none() {
+        if self.is_idle() && self.pid.is_none() {
             return Err("--idle needs --pid: it measures the memory of the server's process".into());
         }
         if matches!(
             (self.load, self.until),
-            (Load::Open(_) | Load::Idle, Until::Count(_))
+            (Load::Open(_) | Load::Idle(_), Until::Count(_))
         ) {
             return Err(format!("--count does not go with {}", self.load_option()));
         }
         if self.tcp && (self.protocol.is_some() || matches!(self.load, Load::Connect(_))) {
             return Err("--tcp goes neither with --protocol nor with --connect-rate".into());
         }
+        if self.tcp && (self.deflate.is_some() || self.load == Load::FanOut) {
+            return Err("--tcp goes neither with --deflate nor with --fan-out".into());
+        }
+        if self.load == Load::FanOut && self.threads > 1 {
+            return Err("--fan-out counts deliveries in one thread".into());
+        }
         self.request().map(drop)
+    }
+
+    /// Whether the load is silence.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.load, Load::Idle(_))
     }
 
     /// The upgrade request that these options describe.
@@ -145,17 +162,18 @@ impl BenchOptions {
         if url.is_secure() {
             return Err("wss:// needs TLS, which is not supported yet".into());
         }
+        let extensions = self
+            .deflate
+            .iter()
+            .fold(ExtensionRegistry::new(), |all, deflate| all.with(deflate.clone()));
         ClientRequest::new(url)
+            .extensions(extensions)
             .subprotocols(self.protocol.clone())
             .map_err(|error| error.to_string())
     }
 
     fn load_option(&self) -> &'static str {
-        if self.load == Load::Idle {
-            "--idle"
-        } else {
-            "--rate"
-        }
+        if self.is_idle() { "--idle" } else { "--rate" }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Answers as they come in, in any pieces: frames are taken apart, payloads compared with what was sent.
 //!
 //! What is looked at is the minimum: opcodes and FIN, the length of every message, its first and last bytes, or
-//! all of them. UTF-8 is not checked again: equal bytes are. RFC 6455 §5.2, §5.4, §5.5.
+//! all of them. UTF-8 is not checked again: equal bytes are. Of a compressed message only the frames are looked at
+//! here; `inflated` looks into it. RFC 6455 §5.2, §5.4, §5.5, RFC 7692 §6.
 
-use ws_proto::{FrameHeader, MAX_HEADER_LEN, Opcode};
+use ws_proto::{FrameHeader, MAX_HEADER_LEN, Opcode, ReservedBits};
 
 /// So many bytes at each end of a message are compared, unless all are.
 const EDGE: usize = 8;
@@ -40,11 +41,23 @@ pub(super) struct Replies {
     seen: usize,
     /// Whether the message has begun: its next frame is a continuation.
     begun: bool,
+    /// Whether messages may be compressed.
+    may_compress: bool,
+    /// Whether this one is.
+    compressed: bool,
     /// The payload of a control frame.
     control: Vec<u8>,
 }
 
 impl Replies {
+    /// Replies on a connection on which compression was agreed on, or not.
+    pub(super) fn new(may_compress: bool) -> Self {
+        Self {
+            may_compress,
+            ..Self::default()
+        }
+    }
+
     /// Takes from the input up to the end of the next answer or control frame; None when the input is used up.
     ///
     /// # Errors
@@ -70,12 +83,10 @@ impl Replies {
             if frame.opcode.is_control() {
                 self.control.extend_from_slice(chunk);
             } else {
-                compare(
-                    expected.map_or(&[], |expected| expected.payload),
-                    self.seen,
-                    chunk,
-                    all,
-                )?;
+                if !self.compressed {
+                    let payload = expected.map_or(&[][..], |expected| expected.payload);
+                    compare(payload, self.seen, chunk, all)?;
+                }
                 self.seen += taken;
             }
             if self.missing > 0 {
@@ -115,7 +126,10 @@ impl Replies {
     /// Everything that a header alone can get wrong.
     fn begin_frame(&mut self, header: FrameHeader, expected: Option<Expected<'_>>) -> Result<(), String> {
         // RFC 6455 §5.1: "A server MUST NOT mask any frames that it sends to the client."
-        if header.mask.is_some() || header.rsv != 0 {
+        // RFC 7692 §6: only the first frame of a message says that it is compressed.
+        let begins = !header.opcode.is_control() && !self.begun;
+        let compressed = header.rsv == ReservedBits::RSV1.to_first_byte() && begins && self.may_compress;
+        if header.mask.is_some() || (header.rsv != 0 && !compressed) {
             return Err("a frame of the server is masked or has reserved bits".into());
         }
         self.missing = header.payload_len;
@@ -137,12 +151,18 @@ impl Replies {
         if header.opcode != wanted {
             return Err(format!("a frame is {:?} instead of {wanted:?}", header.opcode));
         }
+        if begins {
+            self.compressed = compressed;
+        }
+        self.begun = true;
+        if self.compressed {
+            return Ok(());
+        }
         let length = (self.seen as u64).saturating_add(header.payload_len);
         let right = expected.payload.len() as u64;
         if length > right || (header.fin && length < right) {
             return Err(format!("an answer has {length} bytes instead of {right}"));
         }
-        self.begun = true;
         Ok(())
     }
 
@@ -159,7 +179,10 @@ impl Replies {
             _ if !frame.fin => Ok(None),
             _ => {
                 let right = expected.map_or(0, |expected| expected.payload.len());
-                debug_assert_eq!(self.seen, right, "begin_frame compares the lengths");
+                debug_assert!(
+                    self.seen == right || self.compressed,
+                    "begin_frame compares the lengths"
+                );
                 self.seen = 0;
                 self.begun = false;
                 Ok(Some(Found::Answer))
@@ -263,6 +286,45 @@ mod tests {
         }
         let nobody = Replies::default().next(&mut &frames(&[RawFrame::text("a")])[..], None, false);
         assert!(nobody.unwrap_err().contains("nobody"));
+    }
+
+    #[test]
+    fn compressed_answers_are_taken_where_that_was_agreed_on_and_only_there() {
+        // The first frame alone has the bit, and lengths tell nothing.
+        let bytes = frames(&[
+            RawFrame::text("abc").reserved(4).unfinished(),
+            RawFrame::ping("why"),
+            RawFrame::continuation("d"),
+            RawFrame::text(SENT),
+            RawFrame::text("").reserved(4),
+        ]);
+        let read = |bytes: &[u8], may_compress| {
+            let expected = Some(Expected {
+                opcode: Opcode::Text,
+                payload: SENT,
+            });
+            let (mut replies, mut found) = (Replies::new(may_compress), Vec::new());
+            for mut piece in bytes.chunks(2) {
+                while let Some(one) = replies.next(&mut piece, expected, true)? {
+                    found.push(one);
+                }
+            }
+            Ok::<_, String>(found)
+        };
+        let ping = Found::Ping(b"why".to_vec());
+        let all = [ping, Found::Answer, Found::Answer, Found::Answer];
+        assert_eq!(read(&bytes, true).unwrap(), all);
+        assert!(read(&bytes, false).unwrap_err().contains("reserved"));
+        for wrong in [
+            &[
+                RawFrame::text("a").unfinished(),
+                RawFrame::continuation("").reserved(4),
+            ][..],
+            &[RawFrame::ping("a").reserved(4)],
+            &[RawFrame::text("a").reserved(2)],
+        ] {
+            assert!(read(&frames(wrong), true).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::batch::Batches;
 use super::connection::{Connection, Rules};
 use super::cycle::{Cycles, once};
 use super::descriptors;
+use super::inflated::Inflated;
 use super::measured::{Outcome, Report, Trouble};
 use super::open::{Opened, Target, addresses};
 use super::options::{BenchOptions, Load, Until};
@@ -26,6 +27,9 @@ use crate::stats::Ending;
 
 /// Handshakes under way at once while the connections of a run are opened: fewer than a listener's queue holds.
 const OPENING_AT_ONCE: usize = 100;
+
+/// One connection of so many looks into compressed answers, unless all do: the load generator must stay light.
+const LOOKS_INSIDE: usize = 8;
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -86,6 +90,8 @@ struct Run<P> {
 struct Mark {
     at: Instant,
     answered: u64,
+    sent: u64,
+    received: u64,
     server: Option<Sample>,
     client: Option<Sample>,
 }
@@ -106,8 +112,8 @@ impl<P: Fn(Phase)> Run<P> {
         self.report.address = Some(target.address);
         match self.report.options.load {
             Load::Connect(rate) => self.connect(target, rate).await,
-            Load::Idle => self.idle(target).await,
-            Load::Closed | Load::Open(_) => self.messages(target).await,
+            Load::Idle(messages) => self.idle(target, messages).await,
+            Load::Closed | Load::Open(_) | Load::FanOut => self.messages(target).await,
         }
     }
 
@@ -148,14 +154,33 @@ impl<P: Fn(Phase)> Run<P> {
             (self.progress)(Phase::Opening(opened.len() as u64));
         }
         self.report.opened = opened.len() as u64;
-        self.report.protocol = opened.first().and_then(|first| first.protocol.clone());
-        Ok(opened)
+        let Some(first) = opened.first() else {
+            return Ok(opened);
+        };
+        self.report.protocol = first.protocol.clone();
+        self.report.deflate = first.deflate.clone();
+        // What is sent is built for all of them.
+        match opened.iter().find(|other| other.deflate != first.deflate) {
+            None => Ok(opened),
+            Some(_) => Err(Trouble::Wrong(
+                "the server agreed to different compression on different connections".into(),
+            )),
+        }
     }
 
-    /// The closed and the open loop.
+    /// What all connections send, as they agreed on compression.
+    fn batches(&self, opened: &[Opened]) -> Arc<Batches> {
+        let extensions = opened.first().map(|first| first.extensions.clone());
+        Arc::new(Batches::new(
+            &self.report.options,
+            &extensions.unwrap_or_default(),
+        ))
+    }
+
+    /// The closed and the open loop, and fan-out.
     async fn messages(&mut self, target: Target) -> Result<(), Trouble> {
-        let batches = Arc::new(Batches::new(&self.report.options));
         let opened = self.open(&target).await?;
+        let batches = self.batches(&opened);
         let window = self.window();
         let outcomes = self.start_workers(opened, &batches, window)?;
         self.measure(window, outcomes).await;
@@ -195,12 +220,12 @@ impl<P: Fn(Phase)> Run<P> {
         Ok(())
     }
 
-    /// Connections that do nothing after one message.
-    async fn idle(&mut self, target: Target) -> Result<(), Trouble> {
-        let batches = Arc::new(Batches::new(&self.report.options));
+    /// Connections that do nothing after so many messages.
+    async fn idle(&mut self, target: Target, messages: u64) -> Result<(), Trouble> {
         let before = self.mark();
         let opened = self.open(&target).await?;
-        let wanted = opened.len() as u64;
+        let batches = self.batches(&opened);
+        let wanted = opened.len() as u64 * messages;
         let window = self.window();
         let mut outcomes = self.start_workers(opened, &batches, window)?;
         let is_over = || self.shared.stop.load(Ordering::Relaxed);
@@ -254,7 +279,7 @@ impl<P: Fn(Phase)> Run<P> {
     fn window(&self) -> Window {
         let start = Instant::now();
         match self.report.options.until {
-            Until::Time { warm_up, measured } if self.report.options.load != Load::Idle => Window {
+            Until::Time { warm_up, measured } if !self.report.options.is_idle() => Window {
                 start,
                 from: start + warm_up,
                 until: Some(start + warm_up + measured),
@@ -307,6 +332,8 @@ impl<P: Fn(Phase)> Run<P> {
         Mark {
             at: Instant::now(),
             answered: self.shared.answered.load(Ordering::Relaxed),
+            sent: self.shared.sent.load(Ordering::Relaxed),
+            received: self.shared.received.load(Ordering::Relaxed),
             server: self.report.options.pid.and_then(sample),
             client: sample(std::process::id()),
         }
@@ -322,6 +349,8 @@ impl<P: Fn(Phase)> Run<P> {
         let report = &mut self.report;
         report.elapsed = elapsed;
         report.answered = after.answered - before.answered;
+        report.sent = after.sent - before.sent;
+        report.received = after.received - before.received;
         report.server = used(&before.server, &after.server);
         report.client = used(&before.client, &after.client);
         report.achieved = total.answered;
@@ -345,12 +374,17 @@ fn connections(
         pipeline: options.pipeline as u64,
         verify: options.verify,
         tcp: options.tcp,
+        fan_out: options.load == Load::FanOut,
     };
     let now = Instant::now();
-    let take = |(number, opened): (usize, Opened)| {
+    let take = |(number, mut opened): (usize, Opened)| {
         let stream = opened.stream.into_std().map_err(|error| no_thread(&error))?;
-        let mut connection = Connection::new(mio::net::TcpStream::from_std(stream), number, now);
-        connection.handle_data(&opened.leftover, rules)?;
+        let stream = mio::net::TcpStream::from_std(stream);
+        let compressed = opened.extensions.deflate().is_some();
+        let looks_inside = compressed && (options.verify || number % LOOKS_INSIDE == 0);
+        let inflated = looks_inside.then(|| Box::new(Inflated::new(&opened.extensions)));
+        let mut connection = Connection::new(stream, number, compressed, inflated, now);
+        connection.handle_data(&mut opened.leftover, rules)?;
         Ok(connection)
     };
     opened.into_iter().enumerate().map(take).collect()

@@ -8,4 +8,7 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// Messages answered (connects completed) so far, measured or not.
     pub(super) answered: AtomicU64,
+    /// Bytes written to and read from all connections after their handshakes.
+    pub(super) sent: AtomicU64,
+    pub(super) received: AtomicU64,
 }

@@ -10,7 +10,11 @@ use crate::stats::RoundTrips;
 /// The result of a run, line by line.
 pub(crate) fn report_lines(report: &Report) -> Vec<String> {
     let mut lines = vec![what(report)];
-    if report.options.load == Load::Idle {
+    lines.extend(report.options.deflate.as_ref().map(|_| match &report.deflate {
+        Some(agreed) => format!("deflate: {agreed}"),
+        None => "deflate: not negotiated".to_owned(),
+    }));
+    if report.options.is_idle() {
         lines.push(format!(
             "{} of {} connections held",
             report.opened, report.options.connections
@@ -19,6 +23,7 @@ pub(crate) fn report_lines(report: &Report) -> Vec<String> {
         lines.push(throughput(report));
         lines.extend(latency(&report.times));
     }
+    lines.extend(wire(report));
     if let Some(rate) = report.options.load.rate() {
         lines.push(format!(
             "{rate} per second asked for: intended {}, achieved {}, missed {}",
@@ -33,7 +38,7 @@ pub(crate) fn report_lines(report: &Report) -> Vec<String> {
             .server
             .map(|used| side("server", report, &used, used.busiest_share())),
     );
-    let client = report.client.filter(|_| report.options.load != Load::Idle);
+    let client = report.client.filter(|_| !report.options.is_idle());
     lines.extend(client.map(|used| side("client", report, &used, report.client_share().unwrap_or_default())));
     if let Some(bytes) = report.idle_bytes() {
         lines.push(format!("server: {bytes:.0} bytes of RSS per idle connection"));
@@ -83,6 +88,20 @@ fn throughput(report: &Report) -> String {
         report.per_second(),
         report.mebibytes_per_second()
     )
+}
+
+/// What went over the wire for each message; of fan-out one is sent and everybody gets it.
+fn wire(report: &Report) -> Option<String> {
+    let (sent, received) = report.wire()?;
+    let size = report.options.size as f64;
+    let share = if size > 0.0 && report.deflate.is_some() {
+        format!(", {:.1} % of its payload", received / size * 100.0)
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "on the wire per message: {sent:.1} bytes sent, {received:.1} received{share}"
+    ))
 }
 
 /// None when nothing was timed.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 
 use super::batch::Batches;
-use super::connection::{Connection, Rules};
+use super::connection::{Connection, Rules, Traffic};
 use super::measured::{Outcome, Trouble};
 use super::options::{BenchOptions, Load, Until};
 use super::schedule::{Pace, Window};
@@ -70,7 +70,7 @@ impl Worker {
             batches,
             load: options.load,
             count: match (options.load, options.until) {
-                (Load::Idle, _) => Some(1),
+                (Load::Idle(messages), _) => Some(messages),
                 (_, Until::Count(count)) => Some(count),
                 _ => None,
             },
@@ -137,6 +137,9 @@ impl Worker {
                 .register(&mut connection.stream, Token(number), both);
             registered.map_err(|error| system(&error))?;
         }
+        if self.load == Load::FanOut {
+            return self.publish(Instant::now());
+        }
         if self.pace.is_none() {
             for number in 0..self.connections.len() {
                 self.refill(number, Instant::now())?;
@@ -151,6 +154,7 @@ impl Worker {
             pipeline: self.pipeline,
             verify: self.verify,
             tcp: self.tcp,
+            fan_out: self.load == Load::FanOut,
         };
         let Some(connection) = self.connections.get_mut(token.0) else {
             return Ok(());
@@ -163,13 +167,39 @@ impl Worker {
             if connection.has_pongs() {
                 connection.flush(rules)?;
             }
+            let Traffic { sent, received } = connection.take_traffic();
+            self.shared.sent.fetch_add(sent, Ordering::Relaxed);
+            self.shared.received.fetch_add(received, Ordering::Relaxed);
             if answers > 0 {
                 let now = Instant::now();
                 self.record(token.0, answers, now);
-                self.refill(token.0, now)?;
+                if self.load == Load::FanOut {
+                    self.publish(now)?;
+                } else {
+                    self.refill(token.0, now)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Fan-out: once everybody has everything, the first connection sends more, and all are to get it.
+    fn publish(&mut self, now: Instant) -> Result<(), Trouble> {
+        let before = self.connections.first().map_or(0, |first| first.due);
+        let more = match self.count {
+            Some(count) => count.min(before + self.pipeline) - before,
+            None if self.window.is_over(now) => 0,
+            None => self.pipeline,
+        };
+        if self.in_flight > 0 || more == 0 {
+            return Ok(());
+        }
+        for connection in &mut self.connections {
+            connection.due += more;
+            connection.sent_at = now;
+        }
+        self.in_flight = more * self.connections.len() as u64;
+        self.flush(0)
     }
 
     /// Counts and times answers that have just come.
@@ -242,6 +272,7 @@ impl Worker {
             pipeline: self.pipeline,
             verify: self.verify,
             tcp: self.tcp,
+            fan_out: self.load == Load::FanOut,
         };
         match self.connections.get_mut(number) {
             Some(connection) => connection.flush(rules),
@@ -280,7 +311,7 @@ impl Worker {
         let answered = self.in_flight == 0;
         match (self.load, self.count) {
             // Held until the run is stopped.
-            (Load::Idle, _) => false,
+            (Load::Idle(_), _) => false,
             (_, Some(count)) => answered && self.connections.iter().all(|one| one.answered == count),
             _ => answered && self.window.is_over(now),
         }

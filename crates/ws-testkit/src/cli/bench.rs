@@ -7,15 +7,17 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::oneshot;
+use ws_proto::DeflateConfig;
 
 use super::client::{no_runtime, seconds, usage};
 use super::exit;
 use super::signals::Signals;
 use crate::bench::{self, BenchOptions, Load, Payload, Phase, Report, Until};
+use crate::deflate_options::parse_deflate;
 
 const AFTER_HELP: &str = "\
 The server must echo messages, in whatever frames; every answer is checked.
-Without --rate, --connect-rate or --idle the loop is closed: each connection
+Without --rate, --connect-rate, --idle or --fan-out the loop is closed: each connection
 sends a pipeline full of messages in one write, and the next one when all of
 them are answered. Latency is then that of a server with all it can do; how
 late answers come at a given load is what --rate tells: it sends at intended
@@ -24,7 +26,9 @@ connection, and counts every answer from the intended moment. Where the server
 is on 127.0.0.0/8, --connect-rate and more than 10000 connections come from
 127.0.0.2 and following, because one address runs out of ports.
 Before the run one connection is opened and closed again.
-No compression is offered.
+With --deflate every eighth connection inflates and compares what comes back,
+every one with --verify; the others look at its frames alone. What the server
+declines is sent plain.
 
 Exit codes:
     0  all answered and right
@@ -56,6 +60,11 @@ pub(crate) struct BenchArguments {
     /// Messages in flight on each connection
     #[arg(long, value_name = "N", default_value_t = 1)]
     pipeline: usize,
+
+    /// Offer permessage-deflate, as in --deflate='client_max_window_bits=15;server_no_context_takeover;threshold=0;level=6'
+    /// [default: 12 bits both ways, threshold 1024, level 1]
+    #[arg(long, value_name = "PARAMS", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_deflate)]
+    deflate: Option<DeflateConfig>,
 
     /// Payload bytes per message
     #[arg(short, long, value_name = "BYTES", default_value_t = 64)]
@@ -94,9 +103,14 @@ pub(crate) struct BenchArguments {
           num_args = 0..=1, require_equals = true)]
     connect_rate: Option<Option<f64>>,
 
-    /// Hold the connections after one message each, and tell the server's memory for each (with --pid)
+    /// Hold the connections after so many messages each (1 unless said), and tell the server's memory for each (with --pid)
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..), group = "load",
+          num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    idle: Option<u64>,
+
+    /// The first connection sends, and all get it (-P echo-broadcast): counts deliveries
     #[arg(long, group = "load")]
-    idle: bool,
+    fan_out: bool,
 
     /// How long to measure; with --idle: how long to be silent before
     #[arg(long, value_name = "SECS", default_value = "5", value_parser = seconds)]
@@ -150,11 +164,13 @@ impl BenchArguments {
         BenchOptions {
             url: self.url,
             protocol: self.protocol,
+            deflate: self.deflate,
             tcp: self.tcp,
             load: match (self.rate, self.connect_rate, self.idle) {
                 (Some(rate), ..) => Load::Open(rate),
                 (_, Some(rate), _) => Load::Connect(rate),
-                (_, _, true) => Load::Idle,
+                (_, _, Some(messages)) => Load::Idle(messages),
+                _ if self.fan_out => Load::FanOut,
                 _ => Load::Closed,
             },
             until: match self.count {

@@ -53,6 +53,10 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "N|auto", default_value = "1")]
     workers: Workers,
 
+    /// Threads of one runtime that share all connections, instead of workers
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "workers")]
+    threads: NonZeroUsize,
+
     /// Origin to accept upgrades from, such as https://example.com; may be repeated, then only these and
     /// requests without Origin are accepted [default: any origin]
     #[arg(long = "origin", value_name = "ORIGIN", value_parser = origin)]
@@ -141,7 +145,15 @@ impl ServerArguments {
                 return ExitCode::from(exit::USAGE);
             }
         };
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let mut runtime = match self.threads.get() {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            threads => {
+                let mut shared = tokio::runtime::Builder::new_multi_thread();
+                shared.worker_threads(threads);
+                shared
+            }
+        };
+        let runtime = match runtime.enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return cannot_listen(&self.address(), &error),
         };

@@ -134,6 +134,17 @@ async fn text_tells_what_was_done() {
         "{stdout}"
     );
 
+    assert!(
+        lines[3].starts_with("on the wire per message: 212.0 bytes sent, 204.0 received"),
+        "{stdout}"
+    );
+    let ran = bench(&["--deflate=threshold=0", "--count", "5", &url]).await;
+    assert!(
+        text(&ran.stdout).contains("\ndeflate: not negotiated\n"),
+        "{}",
+        text(&ran.stdout)
+    );
+
     let ran = bench(&["--connect-rate", "--count", "5", &url]).await;
     assert!(
         text(&ran.stdout).contains("\n5 connects in "),
@@ -180,6 +191,9 @@ async fn usage_errors_exit_2_with_the_reason_and_an_empty_stdout() {
             "--rate",
         ),
         (&["ws://localhost:1/", "--text", "--binary"], "--binary"),
+        (&["ws://localhost:1/", "--deflate=level=10"], "level=10"),
+        (&["ws://localhost:1/", "--idle=0"], "--idle"),
+        (&["ws://localhost:1/", "--fan-out", "--rate", "5"], "--fan-out"),
         (
             &["ws://localhost:1/", "--count", "5", "--seconds", "5"],
             "--seconds",
@@ -214,7 +228,9 @@ async fn help_names_every_option_and_exit_code() {
         "--tcp",
         "--rate <PER_SECOND>",
         "--connect-rate[=<PER_SECOND>]",
-        "--idle",
+        "--idle[=<MESSAGES>]",
+        "--fan-out",
+        "--deflate[=<PARAMS>]",
         "--seconds <SECS>",
         "--warm-up <SECS>",
         "--count <N>",
@@ -222,7 +238,6 @@ async fn help_names_every_option_and_exit_code() {
         "--pid <PID>",
         "--timeout <SECS>",
         "--json",
-        "No compression is offered",
     ] {
         assert!(help.contains(option), "{option} is not in {help}");
     }
