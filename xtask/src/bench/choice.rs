@@ -5,14 +5,26 @@ use super::shapes::{SHAPES, Shape, shape};
 /// With fewer turns a median and its spread mean nothing.
 const LEAST_TURNS: usize = 3;
 
+/// All shapes against everybody take less than half an hour so.
+const SECONDS: f64 = 1.0;
+
+/// A server of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Extra {
+    pub(super) name: String,
+    /// The one shape it takes part in; nothing: all in which plain servers echo.
+    pub(super) shape: Option<String>,
+    pub(super) command: String,
+}
+
 /// The comparison that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choice {
     pub(super) shapes: Vec<Shape>,
     /// Rivals by name; empty: all of them.
     pub(super) against: Vec<String>,
-    /// Further servers: name and command.
-    pub(super) servers: Vec<(String, String)>,
+    /// Further servers.
+    pub(super) servers: Vec<Extra>,
     pub(super) repetitions: usize,
     /// How long each measurement takes.
     pub(super) seconds: f64,
@@ -27,7 +39,7 @@ impl Choice {
             against: Vec::new(),
             servers: Vec::new(),
             repetitions: LEAST_TURNS,
-            seconds: 2.0,
+            seconds: SECONDS,
             force: false,
         };
         let mut rest = arguments.iter();
@@ -56,13 +68,21 @@ fn names() -> String {
     SHAPES.map(|shape| shape.name).join(" ")
 }
 
-fn named_command(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, command)) if !name.is_empty() && !command.is_empty() => {
-            Ok((name.to_owned(), command.to_owned()))
-        }
-        _ => Err("--server needs NAME=COMMAND".to_owned()),
+/// `NAME=COMMAND` or `NAME@SHAPE=COMMAND`.
+fn named_command(text: &str) -> Result<Extra, String> {
+    let (name, command) = text.split_once('=').unwrap_or_default();
+    let (name, at) = match name.split_once('@') {
+        Some((name, at)) => (name, Some(at)),
+        None => (name, None),
+    };
+    if name.is_empty() || command.is_empty() || at.is_some_and(|at| shape(at).is_none()) {
+        return Err("--server needs NAME=COMMAND, or NAME@SHAPE=COMMAND".to_owned());
     }
+    Ok(Extra {
+        name: name.to_owned(),
+        shape: at.map(str::to_owned),
+        command: command.to_owned(),
+    })
 }
 
 fn repetitions(text: &str) -> Result<usize, String> {
@@ -80,7 +100,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Choice;
+    use super::{Choice, Extra, SHAPES};
 
     fn read(arguments: &str) -> Result<Choice, String> {
         let arguments: Vec<_> = arguments.split_ascii_whitespace().map(str::to_owned).collect();
@@ -92,7 +112,7 @@ mod tests {
         let choice = read("").expect("no argument is fine");
         assert_eq!(
             (choice.shapes.len(), choice.repetitions, choice.force),
-            (9, 3, false)
+            (SHAPES.len(), 3, false)
         );
         assert!(choice.against.is_empty());
     }
@@ -100,11 +120,20 @@ mod tests {
     #[test]
     fn shapes_rivals_and_servers_are_chosen() {
         let choice =
-            read("b j --against wtx --against yawc --server x=run --seconds 0.1 --force").expect("fine");
+            read("b j --against wtx --against yawc --server x=run --server y@h1=a=b --seconds 0.1 --force")
+                .expect("fine");
         let names: Vec<_> = choice.shapes.iter().map(|shape| shape.name).collect();
         assert_eq!(names, ["b", "j"]);
         assert_eq!(choice.against, ["wtx", "yawc"]);
-        assert_eq!(choice.servers, [("x".to_owned(), "run".to_owned())]);
+        let extra = |name: &str, shape: Option<&str>, command: &str| Extra {
+            name: name.to_owned(),
+            shape: shape.map(str::to_owned),
+            command: command.to_owned(),
+        };
+        assert_eq!(
+            choice.servers,
+            [extra("x", None, "run"), extra("y", Some("h1"), "a=b")]
+        );
         assert!(choice.force);
     }
 
@@ -115,6 +144,7 @@ mod tests {
             "--against",
             "--server x",
             "--server =x",
+            "--server x@z=y",
             "--repetitions 2",
             "--seconds 0",
         ] {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::choice::Choice;
-use super::shapes::Shape;
+use super::shapes::{ONE_CORE, Program, Shape};
 use crate::process::{self, Running};
 use crate::testkit;
 use crate::workspace::Workspace;
@@ -17,9 +17,6 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Binding a port takes milliseconds; this is for a busy machine and for slow virtual machines.
 const START_LIMIT: Duration = Duration::from_secs(20);
-
-/// The name of our server in tables.
-pub(super) const OURS: &str = "ours";
 
 /// The name of the bare TCP echo.
 pub(super) const FLOOR: &str = "floor";
@@ -31,8 +28,14 @@ const PORT: &str = "{port}";
 #[derive(Debug)]
 pub(super) struct Programs {
     pub(super) testkit: PathBuf,
+    /// The example of ws-handler: owned messages instead of callbacks.
+    socket: PathBuf,
     pub(super) rivals: PathBuf,
 }
+
+/// Runs its arguments on these cores with as many files as the process may open: 10,000 connections are more than
+/// many a shell allows.
+const PINNED: &str = "ulimit -n \"$(ulimit -Hn)\" && exec taskset -c \"$@\"";
 
 /// One server.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,9 +43,10 @@ pub(super) struct Contender {
     pub(super) name: String,
     /// Program and arguments.
     command: Vec<String>,
+    cores: &'static str,
 }
 
-/// A server that runs, pinned to core 0.
+/// A server that runs, pinned to its cores.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) url: String,
@@ -52,6 +56,11 @@ pub(super) struct Started {
 /// Builds both programs in release mode.
 pub(super) fn build(workspace: &Workspace) -> Result<Programs, String> {
     let testkit = testkit::build(workspace)?;
+    println!("    cargo build --release --package=ws-handler --example=echo");
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--package=ws-handler", "--example=echo"]);
+    process::run("cargo build", &mut cargo, BUILD_LIMIT)?;
+    let socket = workspace.target().join("release/examples/echo");
     println!("    cargo build --release --manifest-path=crates/ws-bench/Cargo.toml");
     let target = workspace.target().join("ws-bench");
     let mut cargo = workspace.cargo();
@@ -63,57 +72,92 @@ pub(super) fn build(workspace: &Workspace) -> Result<Programs, String> {
     ]);
     process::run("cargo build", cargo.arg("--target-dir").arg(&target), BUILD_LIMIT)?;
     let rivals = target.join("release").join("ws-bench");
-    Ok(Programs { testkit, rivals })
+    Ok(Programs {
+        testkit,
+        socket,
+        rivals,
+    })
 }
 
-/// Ours first, then whoever was chosen. The floor is always there.
-pub(super) fn all(programs: &Programs, choice: &Choice) -> Result<Vec<Contender>, String> {
-    let known = process::answer_of(Command::new(&programs.rivals).arg("list"));
-    let known = known.ok_or("ws-bench does not tell its names")?;
-    let known: Vec<_> = known.lines().collect();
-    if let Some(unknown) = choice.against.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!(
+/// Refuses rivals that do not exist in any shape.
+pub(super) fn check(programs: &Programs, choice: &Choice, shapes: &[Shape]) -> Result<(), String> {
+    let mut known = Vec::new();
+    for mode in shapes.iter().filter_map(|shape| shape.rivals) {
+        known.extend(names(programs, mode)?);
+    }
+    known.sort();
+    known.dedup();
+    match choice.against.iter().find(|name| !known.contains(name)) {
+        Some(unknown) => Err(format!(
             "there is no rival `{unknown}`; known are {}",
             known.join(" ")
-        ));
+        )),
+        None => Ok(()),
     }
-    let chosen = |name: &&str| {
-        *name == FLOOR || choice.against.is_empty() || choice.against.iter().any(|one| one == name)
-    };
-    let path = |program: &Path| program.display().to_string();
-    let ours = [
-        "server",
-        "--port",
-        "0",
-        "--default-protocol",
-        "org.ietf.websocket.test-echo-assemble",
-    ];
-    let mut all = vec![Contender::new(OURS, &path(&programs.testkit), &ours)];
-    let rivals = known.into_iter().filter(chosen);
-    all.extend(rivals.map(|name| Contender::new(name, &path(&programs.rivals), &["serve", name])));
-    let others = choice.servers.iter();
-    all.extend(others.map(|(name, command)| Contender::new(name, "sh", &["-c", &format!("exec {command}")])));
+}
+
+/// Ours first, then whoever was chosen and takes part in this shape.
+pub(super) fn of(shape: &Shape, programs: &Programs, choice: &Choice) -> Result<Vec<Contender>, String> {
+    let mut all: Vec<_> = shape
+        .ours
+        .iter()
+        .map(|variant| {
+            let (program, beginning) = match variant.program {
+                Program::Testkit => (&programs.testkit, &["server", "--port", "0"][..]),
+                Program::Socket => (&programs.socket, &[][..]),
+            };
+            let arguments = [beginning, variant.arguments].concat();
+            Contender {
+                cores: variant.cores,
+                ..Contender::new(variant.name, program, &arguments)
+            }
+        })
+        .collect();
+    if let Some(mode) = shape.rivals {
+        let rivals = names(programs, mode)?;
+        let rivals = rivals.iter().filter(|name| takes_part(name, shape, choice));
+        all.extend(rivals.map(|name| Contender::new(name, &programs.rivals, &["serve", name, mode])));
+    }
+    let others = choice.servers.iter().filter(|extra| match &extra.shape {
+        Some(only) => only == shape.name,
+        None => shape.rivals == Some("plain"),
+    });
+    all.extend(others.map(|extra| {
+        let line = format!("exec {}", extra.command);
+        Contender::new(&extra.name, Path::new("sh"), &["-c", &line])
+    }));
     Ok(all)
 }
 
+fn names(programs: &Programs, mode: &str) -> Result<Vec<String>, String> {
+    let known = process::answer_of(Command::new(&programs.rivals).args(["list", mode]));
+    let known = known.ok_or("ws-bench does not tell its names")?;
+    Ok(known.lines().map(str::to_owned).collect())
+}
+
+/// The floor is there wherever messages are echoed as they are; it has no handshake and no memory worth telling.
+fn takes_part(name: &str, shape: &Shape, choice: &Choice) -> bool {
+    if name == FLOOR {
+        return shape.has_floor;
+    }
+    choice.against.is_empty() || choice.against.iter().any(|one| one == name)
+}
+
 impl Contender {
-    fn new(name: &str, program: &str, arguments: &[&str]) -> Self {
-        let command = [&[program], arguments].concat();
+    fn new(name: &str, program: &Path, arguments: &[&str]) -> Self {
+        let program = program.display().to_string();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
         Self {
             name: name.to_owned(),
-            command: command.into_iter().map(str::to_owned).collect(),
+            command: std::iter::once(program).chain(arguments).collect(),
+            cores: ONE_CORE,
         }
     }
 
-    /// A bare echo has no handshake and no memory worth telling.
-    pub(super) fn takes_part(&self, shape: &Shape) -> bool {
-        self.name != FLOOR || shape.has_floor
-    }
-
-    /// Starts the server on core 0 and waits until it can be reached. A command with `{port}` in it gets a free port;
+    /// Starts the server on its cores and waits until it can be reached. A command with `{port}` in it gets a free port;
     /// any other prints its `ws://` address in its first line.
     pub(super) fn start(&self, output: &Path) -> Result<Started, String> {
-        let log = output.join(format!("{}.log", self.name));
+        let log = output.join(format!("{}.log", self.name.replace([' ', ','], "-")));
         let (out, err) = process::log_pair(&log)?;
         let port = self
             .command
@@ -125,9 +169,9 @@ impl Contender {
             Some(port) => part.replace(PORT, &port.to_string()),
             None => part.clone(),
         });
-        let mut command = Command::new("taskset");
+        let mut command = Command::new("sh");
         command
-            .args(["-c", "0"])
+            .args(["-c", PINNED, "sh", self.cores])
             .args(parts)
             .stdin(Stdio::null())
             .stderr(err);
@@ -175,7 +219,8 @@ fn address_in(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contender, FLOOR, address_in};
+    use super::{FLOOR, address_in, takes_part};
+    use crate::bench::choice::Choice;
     use crate::bench::shapes::SHAPES;
 
     #[test]
@@ -187,18 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_takes_part_where_messages_are_echoed() {
-        let floor = Contender::new(FLOOR, "x", &[]);
-        let without: Vec<_> = SHAPES
-            .iter()
-            .filter(|shape| !floor.takes_part(shape))
-            .map(|shape| shape.name)
-            .collect();
-        assert_eq!(without, ["i", "j"]);
-        assert!(
-            SHAPES
-                .iter()
-                .all(|shape| Contender::new("wtx", "x", &[]).takes_part(shape))
-        );
+    fn the_floor_takes_part_where_messages_are_echoed_and_rivals_where_they_are_chosen() {
+        let choice = Choice::read(&["--against".to_owned(), "wtx".to_owned()]).expect("a rival");
+        let with_floor = SHAPES.iter().filter(|shape| takes_part(FLOOR, shape, &choice));
+        let names: Vec<_> = with_floor.map(|shape| shape.name).collect();
+        assert_eq!(names, ["a", "b", "c", "d", "e", "f", "g"]);
+        for shape in &SHAPES {
+            assert!(takes_part("wtx", shape, &choice) && !takes_part("yawc", shape, &choice));
+        }
     }
 }

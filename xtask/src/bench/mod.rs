@@ -12,6 +12,7 @@ mod choice;
 
 // layer 3
 mod contender;
+mod load;
 
 // layer 4
 mod measure;
@@ -19,88 +20,89 @@ mod measure;
 // layer 5
 mod table;
 
+// layer 6
+mod markdown;
+
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::process;
 use crate::workspace::Workspace;
 
 pub(crate) use choice::Choice;
-use contender::Contender;
-use table::Row;
-
-/// A busy machine measures its other work. The load generator itself is not in this number yet.
-const MOST_LOAD: f64 = 0.7;
+use contender::Programs;
+use shapes::{SHAPES, Shape};
+use table::{Measurements, Row};
 
 /// Drawing takes milliseconds.
 const CHART_LIMIT: Duration = Duration::from_secs(60);
 
-/// Builds, measures, prints, and writes `results.json` and `chart.svg` below `target/xtask/bench`.
+/// Builds, measures, prints, and writes `results.json`, `table.md` and `chart.svg` below `target/xtask/bench`. Answers
+/// whether everybody could be measured.
 pub(crate) fn run(workspace: &Workspace, choice: &Choice) -> Result<bool, String> {
-    ready(choice)?;
+    load::ready(choice)?;
     let programs = contender::build(workspace)?;
-    let contenders = contender::all(&programs, choice)?;
-    // Building is load, too; it takes a minute until the average has forgotten it.
-    ready(choice)?;
+    contender::check(&programs, choice, &SHAPES)?;
+    load::calm(choice)?;
     let output = workspace.fresh_output("bench")?;
-    let mut results = Vec::new();
+    let begin = Instant::now();
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
     for shape in &choice.shapes {
         println!("\n{}: {}", shape.name, shape.what);
-        let taking_part: Vec<&Contender> = contenders.iter().filter(|one| one.takes_part(shape)).collect();
-        let mut rows: Vec<Row> = taking_part.iter().map(|one| Row::new(&one.name)).collect();
-        for turn in 0..choice.repetitions {
-            for place in 0..taking_part.len() {
-                let number = (place + turn) % taking_part.len();
-                let measured = measure::one(&programs, taking_part[number], shape, choice, &output)?;
-                rows[number].measured.push(measured);
+        let measurements = one_shape(&programs, shape, choice, &output, &mut failures)?;
+        table::print(&measurements);
+        all.push(measurements);
+        // What there is so far is worth keeping, whatever happens to the rest.
+        write(&programs, choice, &all, &output)?;
+    }
+    println!("\n{} in {:.0} s", output.display(), begin.elapsed().as_secs_f64());
+    failures.iter().for_each(|failure| println!("FAILED {failure}"));
+    Ok(failures.is_empty())
+}
+
+/// Everybody in turn; who fails is left out of the turns that follow.
+fn one_shape(
+    programs: &Programs,
+    shape: &Shape,
+    choice: &Choice,
+    output: &Path,
+    failures: &mut Vec<String>,
+) -> Result<Measurements, String> {
+    let contenders = contender::of(shape, programs, choice)?;
+    let mut rows: Vec<Row> = contenders.iter().map(|one| Row::new(&one.name)).collect();
+    for turn in 0..choice.repetitions {
+        for place in 0..contenders.len() {
+            let number = (place + turn) % contenders.len();
+            let (Some(contender), Some(row)) = (contenders.get(number), rows.get_mut(number)) else {
+                continue;
+            };
+            if row.failed {
+                continue;
+            }
+            match measure::one(programs, contender, shape, choice, output) {
+                Ok(measured) => row.measured.push(measured),
+                Err(reason) => {
+                    println!("  {reason}");
+                    failures.push(reason);
+                    row.failed = true;
+                }
             }
         }
-        table::print(shape, &rows);
-        results.push(table::json(shape, &rows));
     }
-    let results = table::whole(choice, &results);
+    Ok(Measurements { shape: *shape, rows })
+}
+
+fn write(programs: &Programs, choice: &Choice, all: &[Measurements], output: &Path) -> Result<(), String> {
     let (file, chart) = (output.join("results.json"), output.join("chart.svg"));
-    fs::write(&file, results).map_err(|error| format!("{}: {error}", file.display()))?;
+    let failed = |error: std::io::Error| format!("{}: {error}", output.display());
+    fs::write(&file, table::json(choice, all)).map_err(failed)?;
+    fs::write(output.join("table.md"), markdown::tables(all)).map_err(failed)?;
     let mut draw = Command::new(&programs.rivals);
     process::run(
         "ws-bench chart",
         draw.arg("chart").args([&file, &chart]),
         CHART_LIMIT,
-    )?;
-    println!("\n{}\n{}", file.display(), chart.display());
-    Ok(true)
-}
-
-/// Refuses a machine that cannot measure.
-fn ready(choice: &Choice) -> Result<(), String> {
-    if !cfg!(target_os = "linux") {
-        return Err("only Linux tells what a server's process costs, and has taskset".to_owned());
-    }
-    if process::answer_of(Command::new("taskset").arg("--version")).is_none() {
-        return Err("taskset is missing (apt-get install util-linux)".to_owned());
-    }
-    let average = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    match load(&average) {
-        Some(load) if load > MOST_LOAD && !choice.force => Err(format!(
-            "the machine is busy: load average {load}, more than {MOST_LOAD} (--force measures all the same)"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The average of the last minute.
-fn load(average: &str) -> Option<f64> {
-    average.split_ascii_whitespace().next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::load;
-
-    #[test]
-    fn the_load_of_the_last_minute_counts() {
-        assert_eq!(load("0.71 2.00 3.00 1/234 5678\n"), Some(0.71));
-        assert_eq!(load(""), None);
-    }
+    )
 }

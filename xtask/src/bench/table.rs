@@ -3,24 +3,33 @@
 use serde_json::{Value, json};
 
 use super::choice::Choice;
-use super::contender::OURS;
+use super::contender::FLOOR;
 use super::measure::Measured;
-use super::shapes::Shape;
+use super::shapes::{OURS, Shape, Unit};
 use crate::process;
 
 /// The measurements of one server in one shape, a turn each.
 #[derive(Debug)]
 pub(super) struct Row {
-    name: String,
+    pub(super) name: String,
     pub(super) measured: Vec<Measured>,
+    /// Whether it could not be measured to the end.
+    pub(super) failed: bool,
+}
+
+/// All of one shape, ours first.
+#[derive(Debug)]
+pub(super) struct Measurements {
+    pub(super) shape: Shape,
+    pub(super) rows: Vec<Row>,
 }
 
 /// A median and the range around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) least: f64,
+    pub(super) most: f64,
 }
 
 impl Row {
@@ -28,7 +37,18 @@ impl Row {
         Self {
             name: name.to_owned(),
             measured: Vec::new(),
+            failed: false,
         }
+    }
+
+    /// The median of what was compared.
+    pub(super) fn value(&self) -> Option<f64> {
+        self.spread(|one| Some(one.value)).map(|spread| spread.median)
+    }
+
+    /// Bytes on the wire per answer.
+    pub(super) fn wire(&self) -> Option<f64> {
+        self.spread(|one| one.wire).map(|spread| spread.median)
     }
 
     fn spread(&self, of: impl Fn(&Measured) -> Option<f64>) -> Option<Spread> {
@@ -36,7 +56,7 @@ impl Row {
     }
 
     /// Our value by this server's of the same turn.
-    fn ratio(&self, ours: &Self) -> Option<Spread> {
+    pub(super) fn ratio(&self, ours: &Self) -> Option<Spread> {
         let turns = ours.measured.iter().zip(&self.measured);
         Spread::of(turns.map(|(ours, other)| ours.value / other.value).collect())
     }
@@ -45,6 +65,24 @@ impl Row {
         self.measured
             .iter()
             .any(|one| one.bound == "client" || one.bound == "both")
+    }
+}
+
+impl Measurements {
+    /// The server that all others are compared with.
+    pub(super) fn ours(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == OURS)
+    }
+
+    /// The cheapest of the others, the floor and our variants apart.
+    pub(super) fn best_rival(&self) -> Option<&Row> {
+        let rivals = self
+            .rows
+            .iter()
+            .filter(|row| row.name != FLOOR && !row.name.starts_with(OURS));
+        let valued = rivals.filter_map(|row| Some((row.value()?, row)));
+        let best = valued.min_by(|(one, _), (other, _)| one.total_cmp(other));
+        best.map(|(_, row)| row)
     }
 }
 
@@ -63,7 +101,9 @@ impl Spread {
 }
 
 /// The table of one shape, the cheapest server first.
-pub(super) fn print(shape: &Shape, rows: &[Row]) {
+pub(super) fn print(measurements: &Measurements) {
+    let (shape, rows) = (&measurements.shape, &measurements.rows);
+    let digits = if shape.unit == Unit::Bytes { 0 } else { 2 };
     println!(
         "  {:<20} {:>24}   {:>9}   {:<20} {:>10}",
         "server",
@@ -72,7 +112,7 @@ pub(super) fn print(shape: &Shape, rows: &[Row]) {
         "ours / this",
         "per second"
     );
-    let ours = rows.iter().find(|row| row.name == OURS);
+    let ours = measurements.ours();
     let mut sorted: Vec<_> = rows
         .iter()
         .filter_map(|row| Some((row.spread(|one| Some(one.value))?, row)))
@@ -91,12 +131,16 @@ pub(super) fn print(shape: &Shape, rows: &[Row]) {
         let rate = row
             .spread(|one| Some(one.per_second))
             .map_or(0.0, |rate| rate.median);
-        let range = format!("{:.2} ({:.2} to {:.2})", value.median, value.least, value.most);
-        let remark = if row.client_was_bound() {
-            "  load generator at its limit"
-        } else {
-            ""
-        };
+        let range = format!(
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            value.median, value.least, value.most
+        );
+        let mut remark = row
+            .wire()
+            .map_or(String::new(), |bytes| format!("  {bytes:.0} bytes on the wire"));
+        if row.client_was_bound() {
+            remark.push_str("  load generator at its limit");
+        }
         println!(
             "  {:<20} {range:>24}   {user:>9}   {ratio:<20} {rate:>10.0}{remark}",
             row.name
@@ -105,8 +149,9 @@ pub(super) fn print(shape: &Shape, rows: &[Row]) {
 }
 
 /// One shape's results.
-pub(super) fn json(shape: &Shape, rows: &[Row]) -> Value {
-    let ours = rows.iter().find(|row| row.name == OURS);
+fn shape_json(measurements: &Measurements) -> Value {
+    let (shape, rows) = (&measurements.shape, &measurements.rows);
+    let ours = measurements.ours();
     let spread = |spread: Option<Spread>| {
         spread.map(|spread| json!({ "median": spread.median, "least": spread.least, "most": spread.most }))
     };
@@ -114,6 +159,8 @@ pub(super) fn json(shape: &Shape, rows: &[Row]) -> Value {
         json!({
             "name": row.name,
             "median": row.spread(|one| Some(one.value)).map(|value| value.median),
+            "wire_bytes": row.wire(),
+            "failed": row.failed,
             "values": row.measured.iter().map(|one| one.value).collect::<Vec<_>>(),
             "user": spread(row.spread(|one| one.user)),
             "per_second": spread(row.spread(|one| Some(one.per_second))),
@@ -124,6 +171,7 @@ pub(super) fn json(shape: &Shape, rows: &[Row]) -> Value {
     json!({
         "name": shape.name,
         "what": shape.what,
+        "table": shape.table,
         "unit": shape.unit.name(),
         "arguments": shape.arguments,
         "servers": rows.iter().map(server).collect::<Vec<_>>(),
@@ -131,7 +179,8 @@ pub(super) fn json(shape: &Shape, rows: &[Row]) -> Value {
 }
 
 /// The whole comparison as text.
-pub(super) fn whole(choice: &Choice, shapes: &[Value]) -> String {
+pub(super) fn json(choice: &Choice, all: &[Measurements]) -> String {
+    let shapes: Vec<_> = all.iter().map(shape_json).collect();
     let ask = |program: &str, arguments: &[&str]| {
         process::answer_of(std::process::Command::new(program).args(arguments))
     };
@@ -154,7 +203,7 @@ pub(super) fn whole(choice: &Choice, shapes: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Measured, OURS, Row, Spread, json};
+    use super::{Measured, Measurements, OURS, Row, Spread, shape_json};
     use crate::bench::shapes::SHAPES;
 
     fn row(name: &str, values: &[f64], bound: &str) -> Row {
@@ -162,11 +211,13 @@ mod tests {
             value: *value,
             user: Some(value / 10.0),
             per_second: 1e6 / value,
+            wire: None,
             bound: bound.to_owned(),
         };
         Row {
             name: name.to_owned(),
             measured: values.iter().map(measured).collect(),
+            failed: false,
         }
     }
 
@@ -191,13 +242,22 @@ mod tests {
 
     #[test]
     fn json_has_what_the_chart_reads() {
-        let rows = [
-            row(OURS, &[1.0, 2.0, 3.0], "server"),
-            row("wtx", &[4.0], "server"),
-        ];
-        let json = json(&SHAPES[0], &rows);
+        let measurements = Measurements {
+            shape: SHAPES[0],
+            rows: vec![
+                row(OURS, &[1.0, 2.0, 3.0], "server"),
+                row("wtx", &[4.0], "server"),
+                row("yawc", &[5.0], "server"),
+                row("floor", &[1.0], "server"),
+            ],
+        };
+        let json = shape_json(&measurements);
         assert_eq!(json["name"], "a");
         assert_eq!(json["servers"][0]["median"], 2.0);
         assert_eq!(json["servers"][1]["ours_by_this"]["median"], 0.25);
+        assert_eq!(
+            measurements.best_rival().map(|row| row.name.as_str()),
+            Some("wtx")
+        );
     }
 }

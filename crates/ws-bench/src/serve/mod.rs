@@ -36,6 +36,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Messages and frames of this size must pass: the largest of the shapes, and room.
 const LARGEST: usize = 16 << 20;
 
+/// The end of names of those that compress at the lowest level.
+const LEVEL_1: &str = "-1";
+
 /// Who echoes.
 const PLAIN: [&str; 13] = [
     "floor",
@@ -80,14 +83,17 @@ impl Mode {
         }
     }
 
-    /// Every name that can be served so.
-    pub(crate) fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Plain => &PLAIN,
+    /// Every name that can be served so. Where a level is asked for, nobody has another one.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let all = match self {
+            Self::Plain => &PLAIN[..],
             Self::Deflate(deflate) if deflate.takeover => &TAKEOVER,
             Self::Deflate(_) => &NO_TAKEOVER,
             Self::FanOut => &FAN_OUT,
-        }
+        };
+        let levelled = matches!(self, Self::Deflate(deflate) if deflate.level.is_some());
+        let asked_for = |name: &&&str| !levelled || !name.ends_with(LEVEL_1);
+        all.iter().filter(asked_for).copied().collect()
     }
 }
 
@@ -129,7 +135,7 @@ async fn plain(name: &str, listener: TcpListener) -> Result<(), Failure> {
 }
 
 async fn deflating(name: &str, listener: TcpListener, mut deflate: Deflate) -> Result<(), Failure> {
-    let name = match name.strip_suffix("-1") {
+    let name = match name.strip_suffix(LEVEL_1) {
         Some(name) => {
             deflate.level = Some(1);
             name
