@@ -103,5 +103,6 @@ pub use server::{
 };
 pub use socket::{
     Link, Lost, ReadBuffer, Receiver, SendData, Sender, Signal, SocketError, TrySendError, Wake, WebSocket,
+    lent_read_buffers,
 };
 pub use url::WebSocketUrl;

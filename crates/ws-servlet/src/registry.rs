@@ -75,6 +75,19 @@ impl Sessions {
         ids
     }
 
+    /// Bytes that wait in the mailboxes of all open sessions: what topics and handles have queued and the sessions have
+    /// not taken yet, each item counted with a small overhead. What a session sends itself is not in it.
+    ///
+    /// Looks at every session, so it is for a gauge and not for every message.
+    pub fn queued_bytes(&self) -> usize {
+        let of_shard = |shard| -> usize {
+            let sessions = lock(shard);
+            let outboxes = sessions.values().filter_map(|entry| entry.outbox.as_ref());
+            outboxes.map(|outbox| outbox.queued_bytes()).sum()
+        };
+        self.shared.shards.iter().map(of_shard).sum()
+    }
+
     /// Enters a session and gives it an id that is never used again.
     pub(crate) fn enter(&self, signal: Arc<Signal>, config: Arc<Config>) -> u64 {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
@@ -168,6 +181,23 @@ mod tests {
             (sessions.open(), sessions.opened(), sessions.ids()),
             (1, 2, vec![two])
         );
+    }
+
+    #[test]
+    fn what_waits_in_all_mailboxes_is_counted() {
+        let sessions = Sessions::new(Hub::new());
+        let (one, two, _) = (enter(&sessions), enter(&sessions), enter(&sessions));
+        assert_eq!(sessions.queued_bytes(), 0);
+        for id in [one, two] {
+            let handle = sessions.find(id).unwrap();
+            handle.try_send(Message::binary(vec![0; 1000])).unwrap();
+        }
+        let both = sessions.queued_bytes();
+        assert!((2000..2300).contains(&both), "{both}");
+        sessions.leave(one);
+        assert_eq!(sessions.queued_bytes(), both / 2);
+        sessions.leave(two);
+        assert_eq!(sessions.queued_bytes(), 0);
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod tests;
 pub use error::{Lost, SocketError, TrySendError};
 pub use input::ReadBuffer;
 pub use link::{Link, SendData, Wake};
+pub use pool::lent_read_buffers;
 pub use signal::Signal;
 pub use split::{Receiver, Sender};
 pub use websocket::WebSocket;

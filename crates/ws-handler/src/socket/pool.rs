@@ -5,8 +5,8 @@
 //! them (`link`), and what a connection that is in the middle of a message keeps (`ws_proto::ReceivePath`).
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Bytes in a read buffer. With 64 KiB a read nearly always leaves room, and after a read that left room tokio
 /// skips the second read that would only say "nothing more".
@@ -27,12 +27,40 @@ thread_local! {
     static POOL: RefCell<Pool> = RefCell::new(Pool::default());
 }
 
-#[derive(Default)]
+/// The counters of the threads that lend, for whoever wants to know how much is out.
+static LENDERS: Mutex<Vec<Weak<AtomicUsize>>> = Mutex::new(Vec::new());
+
+/// How many full-size read buffers (64 KiB each) the connections of this process hold at the moment, over all threads.
+///
+/// A connection holds one while it works on what it has read, and none while it waits for its peer: with every
+/// connection idle this is 0. The small buffers that stand in when a thread has lent 64 are not counted.
+pub fn lent_read_buffers() -> usize {
+    let lenders = LENDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let lent = lenders.iter().filter_map(Weak::upgrade);
+    lent.map(|lent| lent.load(Ordering::Relaxed)).sum()
+}
+
 struct Pool {
     chunks: Vec<Box<[u8]>>,
     buffers: Vec<Vec<u8>>,
     /// Full-size read buffers lent by this thread and not yet returned, to whichever thread.
     lent: Arc<AtomicUsize>,
+}
+
+impl Default for Pool {
+    /// The pool of one thread, whose counter is known to all from now on. Those of threads that have ended, and whose
+    /// buffers are back, are forgotten.
+    fn default() -> Self {
+        let lent = Arc::default();
+        let mut lenders = LENDERS.lock().unwrap_or_else(PoisonError::into_inner);
+        lenders.retain(|lender| lender.strong_count() > 0);
+        lenders.push(Arc::downgrade(&lent));
+        Self {
+            chunks: Vec::new(),
+            buffers: Vec::new(),
+            lent,
+        }
+    }
 }
 
 /// A read buffer on loan. Returned when dropped.
@@ -142,6 +170,8 @@ mod tests {
     fn a_buffer_returned_on_another_thread_counts_for_its_lender() {
         let chunk = Chunk::lend();
         assert_eq!(lent_chunks(), 1);
+        // Other tests lend at the same time, so no more can be said about all threads.
+        assert!(lent_read_buffers() >= 1);
         std::thread::spawn(move || drop(chunk)).join().unwrap();
         assert_eq!(lent_chunks(), 0);
     }
