@@ -1,4 +1,4 @@
-//! The limit of open files: raised as far as the process may, and compared with what a run needs.
+//! The limit of open files: raised as far as the process may, and compared with what a run of load needs.
 
 /// Files that are open besides the connections: standard streams, pollers, what is read in /proc.
 const OTHERS: u64 = 64;
@@ -7,7 +7,7 @@ const OTHERS: u64 = 64;
 ///
 /// # Errors
 /// What to tell the user, when there is no such room.
-pub(super) fn make_room(connections: usize) -> Result<(), String> {
+pub(crate) fn make_room(connections: usize) -> Result<(), String> {
     fits(connections, allowed(connections as u64 + OTHERS))
 }
 

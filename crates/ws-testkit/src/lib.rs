@@ -7,12 +7,15 @@
 
 // layer 1
 mod deflate_options;
+mod descriptors;
+mod process;
 mod protocol;
 mod stats;
 
 // layer 2
 mod docroot;
 mod every_path;
+mod gauges;
 mod observation;
 mod peer;
 mod report;
@@ -28,6 +31,10 @@ mod bench;
 mod server;
 
 // layer 5
+#[cfg(target_os = "linux")]
+mod soak;
+
+// layer 6
 mod cli;
 
 pub use attack::{AttackError, AttackOptions, AttackReport, AttackRun, CaseResult, Verdict};
@@ -35,11 +42,17 @@ pub use client::{
     AutobahnOptions, AutobahnRun, AutobahnSummary, ClientOptions, ClientRun, OptionsError, ReceivedMessage,
     TestClient, TestClientError,
 };
+pub use gauges::ServerGauges;
 pub use observation::{Happening, Observation};
 pub use peer::{Faults, FaultyIo, FrameScript, Gate, LengthForm, PeerError, RawFrame, RawPeer, Step};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use report::JSON_SCHEMA;
 pub use server::{TestServer, TestServerBuilder};
+#[cfg(target_os = "linux")]
+pub use soak::{
+    SOAK_SCHEMA, ShapeReport, SoakBound, SoakError, SoakFigure, SoakOptions, SoakReport, SoakRun, SoakShape,
+    UnknownShape,
+};
 pub use stats::{
     Answer, Change, Counts, DeflateOutcome, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer,
     RoundTrips, Started, Summary,

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 /// A process at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sample {
-    pub(super) user: Duration,
-    pub(super) system: Duration,
+pub(crate) struct Sample {
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
     /// Bytes of resident memory.
-    pub(super) resident: u64,
-    pub(super) descriptors: u64,
+    pub(crate) resident: u64,
+    pub(crate) descriptors: u64,
     /// CPU time of each thread that lives.
     threads: BTreeMap<u32, Duration>,
 }
@@ -52,7 +52,7 @@ impl Used {
 ///
 /// # Errors
 /// When /proc does not tell: no such process, not ours, or no Linux.
-pub(super) fn sample(pid: u32) -> io::Result<Sample> {
+pub(crate) fn sample(pid: u32) -> io::Result<Sample> {
     let (user, system) = times(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?;
     let mut threads = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -70,14 +70,14 @@ pub(super) fn sample(pid: u32) -> io::Result<Sample> {
         user,
         system,
         resident: resident(pid)?,
-        descriptors: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |files| files.count() as u64),
+        descriptors: descriptors(pid).unwrap_or_default(),
         threads,
     })
 }
 
 impl Sample {
     /// What was used from this moment to a later one.
-    pub(super) fn until(&self, later: &Self, elapsed: Duration) -> Used {
+    pub(crate) fn until(&self, later: &Self, elapsed: Duration) -> Used {
         let busiest = later.threads.iter().map(|(thread, time)| {
             let before = self.threads.get(thread).copied().unwrap_or_default();
             time.saturating_sub(before)
@@ -119,9 +119,19 @@ fn ticks(count: u64) -> Duration {
     Duration::from_millis(count.saturating_mul(10))
 }
 
+/// How many files the process has open.
+///
+/// # Errors
+/// As [`sample`].
+pub(crate) fn descriptors(pid: u32) -> io::Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64)
+}
+
+/// Bytes of resident memory.
+///
 /// `smaps_rollup` is exact. The counter in `status` may be off by some hundred kilobytes, and serves where the
 /// exact one may not be read.
-fn resident(pid: u32) -> io::Result<u64> {
+pub(crate) fn resident(pid: u32) -> io::Result<u64> {
     let exact = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
     match exact.ok().as_deref().and_then(|text| kibibytes(text, "Rss:")) {
         Some(bytes) => Ok(bytes),

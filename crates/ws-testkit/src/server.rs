@@ -12,16 +12,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use ws_handler::{
     ExtensionRegistry, HyperService, OriginPolicy, Server, ServerHandle, ServerHandshake, StopSummary,
-    WebSocketFactory,
+    WebSocketFactory, lent_read_buffers,
 };
 use ws_proto::{Config, DeflateConfig, Delivery, UNLIMITED};
-use ws_servlet::{Endpoint, Opening, Route, Selected, WebSocketServlet};
+use ws_servlet::{Endpoint, Opening, Route, Selected, Sessions, WebSocketServlet};
 
 use crate::docroot::Docroot;
-use crate::echo::{AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Group, Observed, Panicking, Silent};
+use crate::echo::{
+    AssembleEcho, Broadcast, FragmentEcho, FrameEcho, Group, Observed, Panicking, Silent, TOPIC,
+};
 use crate::every_path::EveryPath;
+use crate::gauges::ServerGauges;
 use crate::observation::{Observation, Observer};
 use crate::protocol::Protocol;
 
@@ -34,6 +38,9 @@ const BEHIND: usize = 4 * LARGEST;
 
 /// Frames of one message by default: what test suites send, empty ones included.
 const FRAGMENTS: usize = 131_072;
+
+/// Connections that may wait in the kernel: as many as the server lets wait itself.
+const BACKLOG: u32 = 1024;
 
 /// A running test server, for anybody's tests. Dropped inside a runtime, it stops at once.
 ///
@@ -52,6 +59,10 @@ const FRAGMENTS: usize = 131_072;
 pub struct TestServer {
     address: SocketAddr,
     handle: ServerHandle,
+    factory: WebSocketFactory,
+    sessions: Sessions,
+    group: Arc<Group>,
+    runtime: tokio::runtime::Handle,
 }
 
 /// A test server that does not run yet.
@@ -66,6 +77,7 @@ pub struct TestServerBuilder {
     docroot: Option<PathBuf>,
     observer: Option<Observer>,
     panics: bool,
+    send_buffer: Option<u32>,
     server: Server,
 }
 
@@ -81,6 +93,7 @@ impl TestServer {
             docroot: None,
             observer: None,
             panics: false,
+            send_buffer: None,
             server: Server::new(),
         }
     }
@@ -109,6 +122,26 @@ impl TestServer {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.handle.open_connections()
+    }
+
+    /// What the server holds at this moment. It looks at every session, and at /proc where there is one: for a look
+    /// now and then.
+    #[must_use]
+    pub fn gauges(&self) -> ServerGauges {
+        let gauges = ServerGauges {
+            connections: self.handle.open_connections() as u64,
+            websockets: self.factory.open_connections() as u64,
+            sessions: self.sessions.open() as u64,
+            topics: self.sessions.hub().topics() as u64,
+            subscribers: self.sessions.hub().subscribers(TOPIC) as u64,
+            queued_bytes: self.sessions.queued_bytes() as u64,
+            read_buffers: lent_read_buffers() as u64,
+            tasks: self.runtime.metrics().num_alive_tasks() as u64,
+            opened: self.sessions.opened(),
+            closed_as_slow: self.group.closed_as_slow(),
+            ..ServerGauges::default()
+        };
+        gauges.with_process()
     }
 
     /// Takes no more connections, closes those that are open with 1001, and drops what has not closed when
@@ -175,6 +208,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Bytes that the kernel may hold for a peer that does not read; it takes twice as many. Default: the system's, which
+    /// grows to some megabytes. For tests of slow readers; not with several workers.
+    pub fn send_buffer(mut self, bytes: u32) -> Self {
+        self.send_buffer = Some(bytes);
+        self
+    }
+
     /// Single-threaded workers that share the port (Unix only). Default 1: the caller's runtime serves.
     pub fn workers(mut self, workers: usize) -> Self {
         self.server = self.server.workers(workers);
@@ -214,6 +254,7 @@ impl TestServerBuilder {
             docroot,
             observer,
             panics,
+            send_buffer,
             server,
         } = self;
         let extensions = deflate.map_or_else(ExtensionRegistry::new, |deflate| {
@@ -221,22 +262,55 @@ impl TestServerBuilder {
         });
         let handshake = ServerHandshake::new().origin(origins).extensions(extensions);
         let factory = WebSocketFactory::new(handshake, config.clone());
-        let mut choice = Choice::new(default_protocol, observer, config);
+        let group = Group::new(config.limits.hard_queue);
+        let mut choice = Choice::new(default_protocol, observer, config, Arc::clone(&group));
         choice.panics = panics;
         let servlet = WebSocketServlet::builder()
-            .factory(factory)
+            .factory(factory.clone())
             .route(
                 "/",
                 Route::choosing(move |opening, subprotocol| Ok(choice.choose(opening, subprotocol))),
             )
             .build()
             .map_err(io::Error::other)?;
+        let sessions = servlet.sessions().clone();
         let service = servlet.next(HyperService::from_tower(Docroot::new(docroot)));
-        let server = server.bind(&address).await?;
+        let server = match send_buffer {
+            None => server.bind(&address).await?,
+            Some(bytes) => server.listen(listen(&address, bytes).await?),
+        };
         let (address, handle) = (server.local_addr()?, server.handle());
         tokio::spawn(server.serve(EveryPath(service)));
-        Ok(TestServer { address, handle })
+        Ok(TestServer {
+            address,
+            handle,
+            factory,
+            sessions,
+            group,
+            runtime: tokio::runtime::Handle::current(),
+        })
     }
+}
+
+/// Listens on the first address that works. Who is accepted inherits the listener's send buffer.
+async fn listen(address: &str, send_buffer: u32) -> io::Result<TcpListener> {
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // As `TcpListener::bind` does: a port whose last connections linger can be had again.
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.set_send_buffer_size(send_buffer)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Which connection gets which endpoint.
@@ -252,7 +326,12 @@ struct Choice {
 }
 
 impl Choice {
-    fn new(default_protocol: Protocol, observer: Option<Observer>, config: Config) -> Self {
+    fn new(
+        default_protocol: Protocol,
+        observer: Option<Observer>,
+        config: Config,
+        group: Arc<Group>,
+    ) -> Self {
         let mut echo_config = config.clone().with_delivery(Delivery::Fragment);
         echo_config.limits.max_message_size = UNLIMITED;
         echo_config.limits.max_fragments = UNLIMITED;
@@ -261,7 +340,7 @@ impl Choice {
             observer,
             panics: false,
             connections: AtomicU64::new(0),
-            group: Group::new(config.limits.hard_queue),
+            group,
             config: Arc::new(config),
             echo_config: Arc::new(echo_config),
         }

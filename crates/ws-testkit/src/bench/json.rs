@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::measured::{Report, Trouble};
 use super::options::{Load, Until};
-use super::process::Used;
+use crate::process::Used;
 use crate::stats::{Ending, RoundTrips};
 
 /// The value of the object's `schema` field. Fields may be added under the same name; when one is removed or

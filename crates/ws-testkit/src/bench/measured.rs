@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::options::{BenchOptions, Load};
-use super::process::Used;
+use crate::process::Used;
 use crate::stats::{Ending, ExitStatus, RoundTrips};
 
 /// From this share of a core on, a thread counts as having had no time left.

@@ -14,15 +14,15 @@ use tokio::task::JoinSet;
 use super::batch::Batches;
 use super::connection::{Connection, Rules};
 use super::cycle::{Cycles, once};
-use super::descriptors;
 use super::inflated::Inflated;
 use super::measured::{Outcome, Report, Trouble};
 use super::open::{Opened, Target, addresses};
 use super::options::{BenchOptions, Load, Until};
-use super::process::{self, Sample};
 use super::schedule::{Pace, Window};
 use super::shared::Shared;
 use super::worker::Worker;
+use crate::descriptors;
+use crate::process::{self, Sample};
 use crate::stats::Ending;
 
 /// Handshakes under way at once while the connections of a run are opened: fewer than a listener's queue holds.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::measured::{Bound, Report};
 use super::options::Load;
-use super::process::Used;
+use crate::process::Used;
 use crate::stats::RoundTrips;
 
 /// The result of a run, line by line.

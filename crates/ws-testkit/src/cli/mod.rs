@@ -10,12 +10,14 @@ mod signals;
 
 // layer 2
 mod client;
-mod server;
 
 // layer 3
 mod attack;
 mod autobahn;
 mod bench;
+mod server;
+#[cfg(target_os = "linux")]
+mod soak;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +44,9 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Attack an echo server with what it must refuse or survive.
     Attack(attack::AttackArguments),
+    /// Put a server of our own under a load shape, and judge whether it holds and leaks nothing.
+    #[cfg(target_os = "linux")]
+    Soak(soak::SoakArguments),
 }
 
 /// Runs the command that `arguments` (the program's own name first) ask for, and tells how the program
@@ -62,6 +67,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Autobahn(autobahn) => autobahn.run(),
         Command::Bench(bench) => bench.run(),
         Command::Attack(attack) => attack.run(),
+        #[cfg(target_os = "linux")]
+        Command::Soak(soak) => soak.run(),
     }
 }
 

@@ -1,32 +1,37 @@
 //! `ws-testkit server`: options as typed, the [`TestServer`] they describe, the run until a signal.
 //!
-//! Exit codes: 0 after a graceful stop; 2 usage; 3 the address cannot be bound; 130 a second signal.
+//! Exit codes: 0 after a graceful stop; 1 the same, but the journal is not complete; 2 usage; 3 the address cannot be bound; 130 a second signal.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use tokio::time::MissedTickBehavior;
 use ws_handler::{OriginError, OriginPolicy};
-use ws_proto::DeflateConfig;
+use ws_proto::{DeflateConfig, Opcode};
 
+use super::client::seconds;
 use super::exit;
 use super::limits::{LimitArguments, Malformed};
 use super::signals::Signals;
 use crate::deflate_options::parse_deflate;
-use crate::{Protocol, TestServer, TestServerBuilder};
+use crate::{Happening, Protocol, TestServer, TestServerBuilder};
 
 /// Options of `ws-testkit server`, as typed.
 #[derive(Debug, Args)]
 #[command(
+    args_override_self = true,
     after_help = "Upgrades are taken on every path; everything else is plain HTTP.\n\
     The first line on stdout is `listening on ws://ADDR:PORT/ (page: http://ADDR:PORT/)`.\n\
     Ctrl-C or SIGTERM closes every connection with 1001 and stops; a second one stops at once.\n\
-    Exit codes: 0 stopped, 2 usage, 3 cannot listen, 130 second signal."
+    Exit codes: 0 stopped, 1 stopped and the journal is not complete, 2 usage, 3 cannot listen, 130 second signal."
 )]
 pub(crate) struct ServerArguments {
     /// Address or name to listen on
@@ -65,6 +70,21 @@ pub(crate) struct ServerArguments {
     /// Seconds that connections may take to close once a signal has come
     #[arg(long, value_name = "SECS", default_value = "5")]
     shutdown_timeout: Wait,
+
+    /// Print what the server holds as one line of JSON on stdout every so many seconds and at the end
+    /// (docs/SOAK-JSON.md); whoever asks must read, and the server ends when nobody does
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    gauges: Option<Duration>,
+
+    /// Write the payload of each text frame to FILE, a line each, before it is acted upon; complete when the
+    /// program has ended
+    #[arg(long, value_name = "FILE", conflicts_with = "verbose")]
+    journal: Option<PathBuf>,
+
+    /// Bytes that the kernel may hold for a peer that does not read (it takes twice as many), for tests of slow
+    /// readers [default: the system's]
+    #[arg(long, value_name = "BYTES", conflicts_with = "workers")]
+    send_buffer: Option<u32>,
 
     /// Most connections at once; more are answered with 503 [default: what the process may open, less 256]
     #[arg(long, value_name = "N")]
@@ -138,7 +158,14 @@ impl ServerArguments {
             ));
             return ExitCode::from(exit::USAGE);
         }
-        let server = match self.resolve() {
+        let journal = match self.journal.as_deref().map(Journal::create).transpose() {
+            Ok(journal) => journal,
+            Err(error) => {
+                exit::tell(format_args!("ws-testkit: the journal cannot be written: {error}"));
+                return ExitCode::from(exit::USAGE);
+            }
+        };
+        let server = match self.resolve(journal.clone()) {
             Ok(server) => server,
             Err(error) => {
                 exit::tell(format_args!("ws-testkit: {error}"));
@@ -157,14 +184,18 @@ impl ServerArguments {
             Ok(runtime) => runtime,
             Err(error) => return cannot_listen(&self.address(), &error),
         };
-        let code = runtime.block_on(serve(server, &self));
+        let mut code = runtime.block_on(serve(server, &self));
         // A second signal means now: nobody waits for file reads or name look-ups that are still under way.
         runtime.shutdown_background();
+        if let Some(Err(error)) = journal.map(|journal| journal.end()) {
+            exit::tell(format_args!("ws-testkit: the journal is not complete: {error}"));
+            code = ExitCode::FAILURE;
+        }
         code
     }
 
     /// The server these options describe.
-    fn resolve(&self) -> Result<TestServerBuilder, OriginError> {
+    fn resolve(&self, journal: Option<Journal>) -> Result<TestServerBuilder, OriginError> {
         let mut server = TestServer::bind(self.address())
             .config(self.limits.resolve(TestServer::default_config()))
             .default_protocol(self.default_protocol)
@@ -177,6 +208,9 @@ impl ServerArguments {
             server = server.deflate(deflate.clone());
         }
         server = server.panics(self.panics);
+        if let Some(bytes) = self.send_buffer {
+            server = server.send_buffer(bytes);
+        }
         if let Some(directory) = &self.docroot {
             server = server.docroot(directory);
         }
@@ -185,6 +219,9 @@ impl ServerArguments {
         }
         if self.verbose {
             server = server.observe(|what| exit::tell(what));
+        }
+        if let Some(journal) = journal {
+            server = server.observe(move |what| journal.note(&what.what));
         }
         Ok(server)
     }
@@ -210,20 +247,91 @@ async fn serve(server: TestServerBuilder, arguments: &ServerArguments) -> ExitCo
         Err(error) => return cannot_listen(&arguments.address(), &error),
     };
     announce(&server);
-    signals.next().await;
-    tokio::select! {
-        biased;
-        () = signals.next() => ExitCode::from(exit::INTERRUPTED),
-        _ = server.stop(arguments.shutdown_timeout.0) => ExitCode::SUCCESS,
+    let stopped = async {
+        signals.next().await;
+        tokio::select! {
+            biased;
+            () = signals.next() => ExitCode::from(exit::INTERRUPTED),
+            _ = server.stop(arguments.shutdown_timeout.0) => ExitCode::SUCCESS,
+        }
+    };
+    match arguments.gauges {
+        None => stopped.await,
+        Some(every) => {
+            let code = tokio::select! {
+                code = stopped => code,
+                () = print_gauges(&server, every) => ExitCode::SUCCESS,
+            };
+            drop(print_line(&server.gauges().to_json()));
+            code
+        }
+    }
+}
+
+/// Prints what the server holds, again and again. Done when nobody reads it any more: whoever started this server for
+/// its gauges is gone then, and so should the server be.
+async fn print_gauges(server: &TestServer, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if print_line(&server.gauges().to_json()).is_err() {
+            return;
+        }
     }
 }
 
 /// The line that scripts wait for. A closed stdout is no reason not to serve.
 fn announce(server: &TestServer) {
     let address = server.local_addr();
+    drop(print_line(&format!(
+        "listening on ws://{address}/ (page: http://{address}/)"
+    )));
+}
+
+fn print_line(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let line = writeln!(stdout, "listening on ws://{address}/ (page: http://{address}/)");
-    drop(line.and_then(|()| stdout.flush()));
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+}
+
+/// What has been received, in a file.
+#[derive(Clone)]
+struct Journal(Arc<Mutex<Notes>>);
+
+struct Notes {
+    file: BufWriter<File>,
+    /// The first note that could not be written.
+    failure: Option<io::Error>,
+}
+
+impl Journal {
+    fn create(path: &Path) -> io::Result<Self> {
+        let file = BufWriter::new(File::create(path)?);
+        Ok(Self(Arc::new(Mutex::new(Notes { file, failure: None }))))
+    }
+
+    /// Notes the payload of a text frame. A failure comes out at the end.
+    fn note(&self, what: &Happening<'_>) {
+        if let Happening::Frame {
+            opcode: Opcode::Text,
+            payload,
+            ..
+        } = what
+        {
+            let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = writeln!(notes.file, "{}", payload.escape_ascii()) {
+                notes.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    fn end(&self) -> io::Result<()> {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match notes.failure.take() {
+            Some(error) => Err(error),
+            None => notes.file.flush(),
+        }
+    }
 }
 
 fn cannot_listen(what: &str, error: &io::Error) -> ExitCode {

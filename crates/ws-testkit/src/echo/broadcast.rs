@@ -12,7 +12,7 @@ use ws_servlet::{Endpoint, EndpointError, Session, SessionHandle};
 use super::group::{Group, Ticket};
 
 /// The topic of the group, the same for both protocols.
-const TOPIC: &str = "test-echo-broadcast";
+pub(crate) const TOPIC: &str = "test-echo-broadcast";
 
 /// How often `echo-broadcast-ping` pings, and with what: both as the protocol's first server had them.
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -40,9 +40,9 @@ impl Broadcast {
     /// The sender is a member too, so it gets its own message back. A member that does not keep up is closed with
     /// 1013 rather than made to miss a message.
     fn publish(&self, session: &Session, message: &PreparedMessage) {
-        self.ticket.group().publish(message, || {
-            session.hub().publish(TOPIC, message);
-        });
+        self.ticket
+            .group()
+            .publish(message, || session.hub().publish(TOPIC, message));
     }
 }
 
@@ -50,6 +50,7 @@ impl Endpoint for Broadcast {
     async fn on_open(&mut self, session: &mut Session) -> Result<(), EndpointError> {
         let missed = self.ticket.enter(|| session.subscribe(TOPIC))?;
         if missed.too_much {
+            self.ticket.group().count_slow(1);
             return Err(EndpointError::close(
                 CloseCode::TRY_AGAIN_LATER,
                 "too much was published meanwhile",

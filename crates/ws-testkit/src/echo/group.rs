@@ -4,9 +4,11 @@
 //! topic can only be subscribed to after it; what is published in between waits here.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ws_proto::PreparedMessage;
+use ws_servlet::Published;
 
 /// Members of the group whose connections are not open yet.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Group {
     arriving: Mutex<Arriving>,
     /// Bytes that may wait for one member.
     limit: usize,
+    /// Members that were closed for not keeping up.
+    closed_as_slow: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +48,13 @@ impl Group {
         Arc::new(Self {
             arriving: Mutex::default(),
             limit,
+            closed_as_slow: AtomicU64::new(0),
         })
+    }
+
+    /// How many members were closed because they did not keep up.
+    pub(crate) fn closed_as_slow(&self) -> u64 {
+        self.closed_as_slow.load(Ordering::Relaxed)
     }
 
     /// Lets a member in, as far as publications are concerned.
@@ -62,12 +72,19 @@ impl Group {
     /// Gives `message` to all that are on their way in, and to the others by `publish`.
     ///
     /// All of it under one lock: a member that enters at the same time gets it exactly once.
-    pub(super) fn publish(&self, message: &PreparedMessage, publish: impl FnOnce()) {
+    pub(super) fn publish(&self, message: &PreparedMessage, publish: impl FnOnce() -> Published) {
         let mut arriving = self.arriving();
         for missed in arriving.members.values_mut() {
             missed.add(message, self.limit);
         }
-        publish();
+        let published = publish();
+        drop(arriving);
+        self.count_slow(published.closed);
+    }
+
+    /// Counts members that are closed because they did not keep up.
+    pub(super) fn count_slow(&self, members: usize) {
+        self.closed_as_slow.fetch_add(members as u64, Ordering::Relaxed);
     }
 
     /// Every method leaves the table sound before anything can panic.
@@ -122,7 +139,12 @@ mod tests {
             .collect()
     }
 
-    fn count(missed: Result<Missed, ()>) -> usize {
+    fn count(published: &mut usize) -> Published {
+        *published += 1;
+        Published::default()
+    }
+
+    fn missed(missed: Result<Missed, ()>) -> usize {
         missed.unwrap().messages.len()
     }
 
@@ -131,24 +153,24 @@ mod tests {
         let group = Group::new(1 << 20);
         let messages = texts(3);
         let mut published = 0;
-        group.publish(&messages[0], || published += 1);
+        group.publish(&messages[0], || count(&mut published));
         let early = group.arrive();
-        group.publish(&messages[1], || published += 1);
+        group.publish(&messages[1], || count(&mut published));
         let late = group.arrive();
-        group.publish(&messages[2], || published += 1);
+        group.publish(&messages[2], || count(&mut published));
         assert_eq!(published, 3, "those that are in get everything by the topic");
-        assert_eq!(count(early.enter(|| Ok(()))), 2);
-        assert_eq!(count(late.enter(|| Ok(()))), 1);
-        assert_eq!(count(late.enter(|| Ok(()))), 0);
-        group.publish(&messages[0], || {});
-        assert_eq!(count(early.enter(|| Ok(()))), 0, "who is in gets nothing here");
+        assert_eq!(missed(early.enter(|| Ok(()))), 2);
+        assert_eq!(missed(late.enter(|| Ok(()))), 1);
+        assert_eq!(missed(late.enter(|| Ok(()))), 0);
+        group.publish(&messages[0], Published::default);
+        assert_eq!(missed(early.enter(|| Ok(()))), 0, "who is in gets nothing here");
     }
 
     #[test]
     fn who_never_enters_leaves_nothing_behind() {
         let group = Group::new(1 << 20);
         let ticket = group.arrive();
-        group.publish(&texts(1)[0], || {});
+        group.publish(&texts(1)[0], Published::default);
         drop(ticket);
         assert!(group.arriving().members.is_empty());
         let refused = group.arrive();
@@ -162,10 +184,10 @@ mod tests {
         let group = Group::new(100);
         let large = PreparedMessage::binary(&[0; 1000]);
         let (one, two) = (group.arrive(), group.arrive());
-        group.publish(&large, || {});
+        group.publish(&large, Published::default);
         let missed = one.enter(|| Ok::<_, ()>(())).unwrap();
         assert!(!missed.too_much && missed.messages.len() == 1);
-        group.publish(&large, || {});
+        group.publish(&large, Published::default);
         let missed = two.enter(|| Ok::<_, ()>(())).unwrap();
         assert!(missed.too_much && missed.messages.is_empty());
     }

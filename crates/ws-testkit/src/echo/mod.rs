@@ -17,7 +17,7 @@ mod broadcast;
 mod observed;
 
 pub(crate) use assemble::AssembleEcho;
-pub(crate) use broadcast::Broadcast;
+pub(crate) use broadcast::{Broadcast, TOPIC};
 pub(crate) use fragment::FragmentEcho;
 pub(crate) use frame::FrameEcho;
 pub(crate) use group::Group;

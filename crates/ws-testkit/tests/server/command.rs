@@ -17,19 +17,19 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-async fn output(arguments: &[&str]) -> Output {
+pub(crate) async fn output(arguments: &[&str]) -> Output {
     command(arguments).output().await.expect("the program runs")
 }
 
 /// A running server and what it said first.
-struct Running {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stdout: BufReader<ChildStdout>,
     first_line: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
-async fn start(arguments: &[&str]) -> Running {
+pub(crate) async fn start(arguments: &[&str]) -> Running {
     let mut child = command(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,7 +53,7 @@ async fn start(arguments: &[&str]) -> Running {
 
 #[cfg(unix)]
 impl Running {
-    async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("running").to_string();
         let status = Command::new("kill")
             .args(["-s", name, &pid])
@@ -64,7 +64,7 @@ impl Running {
     }
 
     /// Exit code, the rest of stdout, all of stderr.
-    async fn end(mut self) -> (Option<i32>, String, String) {
+    pub(crate) async fn end(mut self) -> (Option<i32>, String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).await.expect("stdout");
         let stderr = self.child.stderr.as_mut().expect("stderr");

@@ -12,6 +12,7 @@ mod wire;
 
 // layer 2
 mod command;
+mod gauges;
 mod lifecycle;
 mod plain_http;
 mod protocols;

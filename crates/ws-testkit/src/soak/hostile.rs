@@ -1,0 +1,304 @@
+//! L10: one peer in ten is hostile. The others get their echoes nearly as quickly as without them, and memory stays
+//! within what a connection may hold.
+//!
+//! First a quiet run, then the same load again while the hostile ones, each without a pause, connect and do one of
+//! the things below until they are thrown out, can send no more, or have had their time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::child::Server;
+use super::dial::Dialer;
+use super::findings::{Findings, SoakBound};
+use super::leak;
+use super::options::SoakOptions;
+use crate::bench::{self, BenchOptions, Load, Payload, Report, Until};
+use crate::peer::RawFrame;
+
+/// Good connections.
+const GOOD: (usize, usize) = (900, 90);
+
+/// Messages per second of the good ones together.
+const RATE: (usize, usize) = (5_000, 1_000);
+
+/// Measured, each time.
+const TIME: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(4));
+
+/// How many times as long as in the quiet run the slowest of a hundred answers may take.
+const RATIO: f64 = 3.0;
+
+/// Where the quiet run is this quick, in milliseconds, its multiple says nothing: server, good and hostile clients
+/// are three busy threads on two cores, and who is not running waits for some slices of a few milliseconds.
+const FLOOR: (f64, f64) = (25.0, 250.0);
+
+/// What one hostile connection may hold: a message, doubled while it grows; both queues; a read buffer.
+const HELD: f64 = 2.0 * 1_048_576.0 + 2.0 * 65_536.0 + 65_536.0;
+
+/// How long one hostile connection is kept up.
+const TURN: Duration = Duration::from_secs(1);
+
+/// The priority of hostile peers: a tenth of the others' share where both want the same processor.
+const NICE: i32 = 10;
+
+/// For the server to be rid of all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const KEY: [u8; 4] = [0x77, 0x66, 0x55, 0x44];
+
+/// One thing that a hostile peer does: bytes, sent once or as long as it goes; nothing is ever read.
+#[derive(Debug, Clone)]
+struct Attack {
+    bytes: Bytes,
+    endless: bool,
+    /// Instead of the handshake.
+    before: bool,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    attacks: AtomicU64,
+    bytes: AtomicU64,
+    over: AtomicBool,
+}
+
+pub(super) fn connections(options: &SoakOptions) -> usize {
+    let good = options.count(GOOD.0, GOOD.1);
+    good + hostile(good)
+}
+
+/// One in ten of all.
+fn hostile(good: usize) -> usize {
+    (good / 9).max(1)
+}
+
+pub(super) async fn run(options: &SoakOptions, findings: &mut Findings) -> Result<(), String> {
+    let good = options.count(GOOD.0, GOOD.1);
+    let arguments = [
+        "--max-message-size",
+        "1048576",
+        "--max-frame-size",
+        "1048576",
+        "--max-fragments",
+        "16384",
+        "--ping-budget",
+        "200/50",
+        "--message-stall-timeout",
+        "5",
+        "--write-timeout",
+        "5",
+        "--handshake-timeout",
+        "5",
+    ];
+    let mut server = Server::start(options, &arguments, Duration::from_millis(250)).await?;
+    let quiet = load(options, &server, good).await?;
+    let empty = |now: &crate::gauges::ServerGauges| now.connections == 0 && now.read_buffers == 0;
+    let before = server.gauges_when(empty, PATIENCE).await?;
+
+    let dialer = Arc::new(Dialer::new(server.address(), "echo-assemble")?);
+    let counts = Arc::new(Counts::default());
+    let from = server.now();
+    let (peers, shared) = (hostile(good), Arc::clone(&counts));
+    let attackers = tokio::task::spawn_blocking(move || harass_all(&dialer, peers, &shared));
+    let loud = load(options, &server, good).await;
+    let until = server.now();
+    counts.over.store(true, Ordering::Relaxed);
+    attackers.await.map_err(|error| error.to_string())?;
+    let loud = loud?;
+    judge(options, findings, &quiet, &loud);
+    report(findings, &counts, hostile(good));
+    let samples = server.samples(from, until);
+    let most = samples
+        .iter()
+        .filter_map(|sample| sample.gauges.resident_bytes)
+        .max();
+    let base = before.resident_bytes.map_or(f64::NAN, |bytes| bytes as f64);
+    findings.check(
+        "RSS at most",
+        most.map_or(f64::NAN, |bytes| bytes as f64),
+        "bytes",
+        SoakBound::AtMost(base + HELD * hostile(good) as f64),
+    );
+    leak::counts_gone(findings, &before, &server.gauges_back_at(&before).await?);
+    server.stop().await?.judge(findings);
+    Ok(())
+}
+
+/// What the good ones have met, without and with the others.
+fn judge(options: &SoakOptions, findings: &mut Findings, quiet: &Report, loud: &Report) {
+    let p99 = |report: &Report| {
+        let time = report.times.quantile(0.99);
+        time.map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+    };
+    let floor = options.pick(FLOOR.0, FLOOR.1);
+    findings.tell("p99 of the quiet run", p99(quiet), "ms");
+    findings.tell(
+        "p99 beside hostile peers, as a multiple",
+        p99(loud) / p99(quiet),
+        "",
+    );
+    findings.check(
+        "p99 beside hostile peers",
+        p99(loud),
+        "ms",
+        SoakBound::AtMost((RATIO * p99(quiet)).max(floor)),
+    );
+    for (name, report) in [("quiet", quiet), ("hostile", loud)] {
+        let wrong = report.lost as f64 + f64::from(u8::from(report.failure().is_some()));
+        let name = format!("answers lost in the {name} run");
+        findings.check(name, wrong, "", SoakBound::Exactly(0.0));
+    }
+    findings.check(
+        "answers beside hostile peers",
+        loud.answered as f64,
+        "",
+        SoakBound::AtLeast(quiet.answered as f64 * 0.9),
+    );
+}
+
+fn report(findings: &mut Findings, counts: &Counts, peers: usize) {
+    findings.check(
+        "attacks",
+        counts.attacks.load(Ordering::Relaxed) as f64,
+        "",
+        SoakBound::AtLeast(peers as f64),
+    );
+    findings.tell(
+        "sent by hostile peers",
+        counts.bytes.load(Ordering::Relaxed) as f64 / f64::from(1 << 20),
+        "MiB",
+    );
+}
+
+/// The good ones: messages at intended moments, whether or not answers have come.
+async fn load(options: &SoakOptions, server: &Server, good: usize) -> Result<Report, String> {
+    let rate = options.count(RATE.0, RATE.1) as f64;
+    let options = BenchOptions {
+        url: format!("ws://{}/", server.address()),
+        protocol: Some("echo-assemble".into()),
+        deflate: None,
+        tcp: false,
+        load: Load::Open(rate),
+        until: Until::Time {
+            warm_up: Duration::from_secs(1),
+            measured: options.pick(TIME.0, TIME.1),
+        },
+        connections: good,
+        pipeline: 64,
+        size: 64,
+        payload: Payload::Text,
+        fragments: 1,
+        verify: true,
+        threads: 1,
+        timeout: PATIENCE,
+        pid: None,
+    };
+    let report = bench::run(options, std::future::pending(), |_| {}).await?;
+    match report.failure() {
+        Some(trouble) => Err(format!("a good connection was harmed: {trouble}")),
+        None => Ok(report),
+    }
+}
+
+fn attacks() -> Vec<Attack> {
+    let frame = |frame: RawFrame| Bytes::from(frame.masked(KEY).encode());
+    let flood = |one: Bytes| Attack {
+        bytes: one.repeat((64 << 10) / one.len().max(1)).into(),
+        endless: true,
+        before: false,
+    };
+    let once = |bytes: Bytes| Attack {
+        bytes,
+        endless: false,
+        before: false,
+    };
+    let open = frame(RawFrame::text("x").unfinished());
+    let more = frame(RawFrame::continuation("y").unfinished());
+    vec![
+        // Group W: floods of a peer that never reads.
+        flood(frame(RawFrame::ping("p"))),
+        flood(frame(RawFrame::text(""))),
+        flood(frame(RawFrame::text("echo me and nobody reads it"))),
+        flood(frame(RawFrame::close(1000, ""))),
+        // Group F: lengths, fragments, text, masks, opcodes.
+        once([open, more.repeat(20_000).into()].concat().into()),
+        once(frame(RawFrame::binary("").declaring(1 << 40))),
+        once(frame(RawFrame::binary(vec![0; 4096]).declaring(1 << 20))),
+        once(frame(RawFrame::text(&b"\xc0\xaf"[..]))),
+        once(Bytes::from(RawFrame::text("no mask").encode())),
+        once(frame(RawFrame::new(0xb, "reserved").declaring(1 << 30))),
+        // Before the handshake: a request that stops, and no request at all.
+        Attack {
+            bytes: Bytes::from_static(b"GET / HTTP/1.1\r\nHost: here\r\nUpgra"),
+            endless: false,
+            before: true,
+        },
+        Attack {
+            bytes: Bytes::from(vec![b'\xa5'; 32 << 10]),
+            endless: false,
+            before: true,
+        },
+    ]
+}
+
+/// All hostile peers, in a thread of their own with the lowest claims: elsewhere they bring their own processors, and
+/// what is judged here is how the server shares its one, not how the system shares this machine's.
+fn harass_all(dialer: &Arc<Dialer>, peers: usize, counts: &Arc<Counts>) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Without it the verdict is only harder to pass.
+            let _ = rustix::process::setpriority_process(None, NICE);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            let attacks: Arc<[Attack]> = attacks().into();
+            runtime.block_on(async {
+                let mut all = JoinSet::new();
+                for number in 0..peers {
+                    let attacks = Arc::clone(&attacks);
+                    all.spawn(harass(Arc::clone(dialer), attacks, number, Arc::clone(counts)));
+                }
+                while all.join_next().await.is_some() {}
+            });
+        });
+    });
+}
+
+/// One hostile peer: attack after attack.
+async fn harass(dialer: Arc<Dialer>, attacks: Arc<[Attack]>, number: usize, counts: Arc<Counts>) {
+    for attack in attacks.iter().cycle().skip(number) {
+        if counts.over.load(Ordering::Relaxed) {
+            return;
+        }
+        // Thrown out, refused, out of time: it goes on with the next.
+        drop(timeout(TURN, one(&dialer, attack, &counts)).await);
+    }
+}
+
+async fn one(dialer: &Dialer, attack: &Attack, counts: &Counts) -> Result<(), String> {
+    let mut stream = if attack.before {
+        dialer.tcp().await?
+    } else {
+        dialer.raw().await?.0
+    };
+    counts.attacks.fetch_add(1, Ordering::Relaxed);
+    loop {
+        stream
+            .write_all(&attack.bytes)
+            .await
+            .map_err(|error| error.to_string())?;
+        let sent = attack.bytes.len() as u64;
+        counts.bytes.fetch_add(sent, Ordering::Relaxed);
+        if !attack.endless || counts.over.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    // Until the server has had enough.
+    let mut end = [0; 1024];
+    while stream.read(&mut end).await.is_ok_and(|count| count > 0) {}
+    Ok(())
+}
