@@ -4,6 +4,7 @@ use std::env;
 
 use crate::attack;
 use crate::conformance;
+use crate::fuzz;
 use crate::interop;
 use crate::outcome::Outcome;
 use crate::process;
@@ -14,7 +15,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -161,6 +162,13 @@ const STEPS: [Step; 15] = [
         need: Need::Required,
         tools: &[],
         action: Action::Check(attack::run),
+    },
+    Step {
+        name: "fuzz",
+        shows: "no fuzz target finds anything within five seconds",
+        need: Need::Optional,
+        tools: &[Tool::CargoFuzz],
+        action: Action::Check(fuzz::run),
     },
     Step {
         name: "wasm",

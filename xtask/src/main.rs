@@ -73,7 +73,7 @@ const TASKS: [Task; 6] = [
     Task {
         name: "fuzz",
         arguments: "",
-        help: "ten seconds of every fuzz target; needs nightly Rust and cargo-fuzz",
+        help: "five seconds of every fuzz target; needs nightly Rust and cargo-fuzz",
         run: run_fuzz,
     },
 ];

@@ -119,7 +119,8 @@ fn events(mut path: ReceivePath, wire: &[u8], step: usize) -> Vec<Result<Vec<u8>
     out
 }
 
-fn agree(terms: u8) -> (Extensions, Extensions) {
+/// Server and client on some terms, at the fastest level.
+pub(super) fn agree(terms: u8) -> (Extensions, Extensions) {
     agree_at(terms, 1)
 }
 

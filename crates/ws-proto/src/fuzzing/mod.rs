@@ -5,6 +5,9 @@
 mod compression;
 mod frames;
 
+mod calls;
+
+pub use calls::calls;
 #[cfg(feature = "deflate")]
 pub use compression::{deflate_there_and_back, inflate_anything};
 #[cfg(feature = "deflate")]

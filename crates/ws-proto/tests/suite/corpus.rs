@@ -42,3 +42,27 @@ fn the_corpus_of_connections_holds() {
     replay("connection_of_a_server", at(fuzzing::connection_of_a_server));
     replay("connection_of_a_client", at(fuzzing::connection_of_a_client));
 }
+
+#[test]
+fn the_corpus_of_calls_holds() {
+    let now = crate::pair::origin();
+    replay("calls", |data| fuzzing::calls(data, now));
+}
+
+/// More than a corpus holds: calls at random, the same every time.
+#[test]
+fn whatever_is_called_in_whatever_order_holds() {
+    let now = crate::pair::origin();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for length in (0..400).chain([2000, 4000]) {
+        let data: Vec<u8> = (0..length)
+            .map(|_| {
+                state ^= state >> 12;
+                state ^= state << 25;
+                state ^= state >> 27;
+                state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_be_bytes()[0]
+            })
+            .collect();
+        fuzzing::calls(&data, now);
+    }
+}

@@ -98,6 +98,11 @@ impl Decompressor {
         }
     }
 
+    /// Whether a message has begun, which holds an inflater.
+    pub(crate) fn is_open(&self) -> bool {
+        self.message.is_some()
+    }
+
     /// Bytes of compressed messages so far: on the wire, and inflated.
     pub(crate) fn counted(&self) -> (u64, u64) {
         self.counted
@@ -171,12 +176,17 @@ fn inflate(
         let (full, idle) = (output.len() == room.min(PIECE), used == 0 && output.is_empty());
         input = input.get(used..).unwrap_or_default();
         message.made = message.made.saturating_add(output.len());
-        if message.made > limit {
-            return Err(ProtocolError::MessageTooBig);
+        // What is wrong with the bytes below the limit comes first, as it does when they come one by one.
+        let excess = message.made.saturating_sub(limit);
+        let allowed = output
+            .get(..output.len().saturating_sub(excess))
+            .unwrap_or_default();
+        if !allowed.is_empty() {
+            history.push(allowed);
+            sink(allowed)?;
         }
-        if !output.is_empty() {
-            history.push(output);
-            sink(output)?;
+        if excess > 0 {
+            return Err(ProtocolError::MessageTooBig);
         }
         if corrupt {
             // RFC 7692 §7.2.2 leaves the code open; RFC 6455 §7.4.1: 1007 is for "data within a message that was not

@@ -399,6 +399,31 @@ fn text_is_checked_while_it_is_inflated() {
     );
 }
 
+/// Found by fuzzing: one read brought both faults, and the graver one was told.
+#[test]
+fn text_that_is_wrong_before_it_is_too_big_is_1007_however_it_is_cut() {
+    let mut bytes = vec![b'a'; 500];
+    bytes.push(0xFF);
+    bytes.extend([b'a'; 700]);
+    let mut send = Terms::FULL.client_send(0, 6);
+    send.binary(&bytes).unwrap();
+    let (_, payload) = sent(&mut send).remove(0);
+    let wire = frame(TEXT, &payload);
+    for delivery in [Delivery::Message, Delivery::Fragment] {
+        for step in [wire.len(), 7, 1] {
+            let mut path = server(Terms::FULL, |config| {
+                config.delivery = delivery;
+                config.limits.max_message_size = 1000;
+            });
+            assert_eq!(
+                seen(&mut path, &wire, step),
+                [Seen::Error(ProtocolError::TextUtf8)],
+                "{step} bytes at a time"
+            );
+        }
+    }
+}
+
 #[test]
 fn fragments_keep_message_opcode_and_number_of_frames() {
     let mut send = Terms::of(12, true).client_send(0, 1);
