@@ -15,7 +15,9 @@ use ws_proto::{CloseCode, Config};
 
 use crate::error::HandshakeError;
 use crate::handshake::{Accepted, ServerHandshake};
+use crate::hits::{ConnectionLimitHits, Limit};
 use crate::http1::RequestHead;
+use crate::ledger::Ledger;
 use crate::roster::{Roster, Seat, SeatNumber, StopSummary, stop_flags};
 use crate::socket::Signal;
 
@@ -33,6 +35,7 @@ struct Shared {
     handshake: ServerHandshake,
     config: Arc<Config>,
     roster: Arc<Roster>,
+    ledger: Arc<Ledger>,
     stopped: AtomicBool,
 }
 
@@ -50,11 +53,40 @@ impl WebSocketFactory {
             handshake,
             config: config.into(),
             roster: Arc::default(),
+            ledger: Arc::default(),
             stopped: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// The same with another budget for unfinished input: bytes that all its connections together may hold for
+    /// messages of which not everything has arrived, and 64 KiB for each of those that is compressed. The memory
+    /// behind them is at most twice that. Default 256 MiB; `usize::MAX`: no budget.
+    ///
+    /// A connection that wants more when the budget is used up is closed with 1013 (try again later); those that hold
+    /// something already keep it. Counted when a connection waits, and after 256 KiB without a wait: what is being
+    /// worked on at the moment may exceed the budget by 256 KiB per thread. Clones of the factory share the budget.
+    #[must_use]
+    pub fn with_unfinished_input(self, bytes: usize) -> Self {
+        self.shared.ledger.unfinished.set_limit(bytes);
+        self
+    }
+
+    /// Bytes of unfinished input that the connections hold now.
+    pub fn unfinished_input(&self) -> usize {
+        self.shared.ledger.unfinished.held()
+    }
+
+    /// How often each limit of its connections, and of its handshakes, was hit.
+    pub fn limit_hits(&self) -> ConnectionLimitHits {
+        self.shared.ledger.hits.of_connections()
+    }
+
+    /// Counts a refusal by who judges handshakes by rules of his own, as a route with its own origins.
+    pub fn count_refusal(&self, refusal: &HandshakeError) {
+        self.shared.ledger.hits.count_any(Limit::of_refusal(refusal));
     }
 
     /// How handshakes are judged: origins, subprotocols, extensions.
@@ -75,7 +107,8 @@ impl WebSocketFactory {
     /// [`stop`](Self::stop).
     pub fn accept(&self, request: &RequestHead) -> Result<Accepted, HandshakeError> {
         self.refuse_when_stopped()?;
-        self.shared.handshake.accept(request.request())
+        let judged = self.shared.handshake.accept(request.request());
+        judged.inspect_err(|refusal| self.count_refusal(refusal))
     }
 
     /// Enters one connection into the list of open ones.
@@ -90,7 +123,7 @@ impl WebSocketFactory {
             .roster
             .admit(usize::MAX)
             .ok_or(HandshakeError::TooManyConnections)?;
-        let signal = Arc::new(Signal::new());
+        let signal = Arc::new(Signal::counted(Arc::clone(&self.shared.ledger)));
         // If the factory is stopped right here, this raises the signal at once: nobody slips through.
         seat.set_signal(&signal);
         Ok(Registration { seat, signal })

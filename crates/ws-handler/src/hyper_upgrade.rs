@@ -176,7 +176,7 @@ where
             leftover.unsplit(read);
             carry_out(entrance, io, leftover, request, outcome).await;
         }
-        _ => linger(&mut io).await,
+        _ => drop(linger(&mut io).await),
     }
 }
 

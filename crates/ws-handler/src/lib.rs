@@ -51,31 +51,36 @@ mod error;
 mod io;
 mod negotiated;
 
-// layer 2: randomness, addresses
+// layer 2: randomness, addresses; what is counted
+mod hits;
 mod random;
+mod unfinished;
 mod url;
 
-// layer 3: the opening handshake, pure; HTTP/1.1 heads; one connection
+// layer 3: what connections account for together
+mod ledger;
+
+// layer 4: the opening handshake, pure; HTTP/1.1 heads; one connection
 mod handshake;
 mod http1;
 mod socket;
 
-// layer 4: connecting; who is connected
+// layer 5: connecting; who is connected
 mod client;
 mod roster;
 
-// layer 5: what connections have in common
+// layer 6: what connections have in common
 mod factory;
 
-// layer 6: accepting
+// layer 7: accepting
 mod server;
 
-// layer 7: ready-made services
+// layer 8: ready-made services
 mod handler;
 #[cfg(feature = "hyper")]
 mod hyper_upgrade;
 
-// layer 8: bodies of fuzz targets
+// layer 9: bodies of fuzz targets
 #[doc(hidden)]
 pub mod fuzzing;
 
@@ -90,6 +95,7 @@ pub use handshake::{
     Accepted, ClientAttempt, ClientRequest, ExtensionNegotiator, ExtensionRegistry, NegotiatedExtension,
     Origin, OriginError, OriginPolicy, ServerHandshake, UpgradeRequest, is_upgrade_attempt,
 };
+pub use hits::{ConnectionLimitHits, ServerLimitHits};
 pub use http1::{HeadLimits, HeadReader, RequestHead, ResponseBody, encode_request, encode_response};
 #[cfg(feature = "hyper")]
 pub use hyper_upgrade::HyperService;

@@ -35,6 +35,27 @@ fn header<'a, B>(response: &'a Response<B>, name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn extensions_named_like_built_in_properties_are_ignored() {
+    let server = ServerHandshake::new().extensions(ExtensionRegistry::new().with(IdentityExtension));
+    for name in [
+        "constructor",
+        "__proto__",
+        "prototype",
+        "toString",
+        "hasOwnProperty",
+        "__class__",
+    ] {
+        let line = format!("Sec-WebSocket-Extensions: {name}; {name}={name}, identity");
+        let accepted = accept(&server, &[&line]).unwrap();
+        assert_eq!(
+            header(&accepted.response, "sec-websocket-extensions"),
+            Some("identity"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_subprotocol_is_chosen_in_the_clients_order_and_only_if_offered() {
     let server = ServerHandshake::new().subprotocols(["a", "b"]);
     let chosen = |changes: &[&str]| accept(&server, changes).unwrap().negotiated.subprotocol;

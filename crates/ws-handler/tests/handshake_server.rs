@@ -272,6 +272,7 @@ fn requests_that_are_refused() {
         (&["Content-Length: 5"], E::Body, 400, CLOSE),
         (&["Content-Length: 0", "+Content-Length: 5"], E::Body, 400, CLOSE),
         (&["Content-Length: -0"], E::Body, 400, CLOSE),
+        (&["Content-Length: -200"], E::Body, 400, CLOSE),
         (&["Transfer-Encoding: chunked"], E::Body, 400, CLOSE),
         (
             &["Content-Length: 0", "Transfer-Encoding: chunked"],

@@ -51,6 +51,10 @@ pub enum ProtocolError {
     TooManyPings,
     /// No byte of an unfinished message arrived in time, or the message took too long.
     MessageStalled,
+    /// All connections together hold as much unfinished input as they may, and this one wanted more. The peer broke no
+    /// rule that it could know of; it may try again later. Never found by this crate: who has several connections
+    /// counts ([`ReceivePath::held`](crate::ReceivePath::held)).
+    TooMuchUnfinished,
 }
 
 impl ProtocolError {
@@ -73,6 +77,7 @@ impl ProtocolError {
             Self::CloseReasonUtf8 | Self::TextUtf8 | Self::CompressedData => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments | Self::TooManyPings | Self::MessageStalled => CloseCode::POLICY_VIOLATION,
+            Self::TooMuchUnfinished => CloseCode::TRY_AGAIN_LATER,
         }
     }
 
@@ -100,6 +105,7 @@ impl ProtocolError {
             Self::TooManyFragments => "too many fragments in one message",
             Self::TooManyPings => "too many pings",
             Self::MessageStalled => "message was not finished in time",
+            Self::TooMuchUnfinished => "too many unfinished messages at the moment",
         }
     }
 }
@@ -175,6 +181,7 @@ mod tests {
             E::TooManyFragments,
             E::TooManyPings,
             E::MessageStalled,
+            E::TooMuchUnfinished,
         ] {
             assert!(error.close_code().is_sendable(), "{error:?}");
             assert!(error.reason().len() <= 123, "{error:?}");

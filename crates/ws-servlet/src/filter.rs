@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -73,7 +74,10 @@ impl<F: Filter> AnyFilter for F {
 ///
 /// One value may serve several routes (it is cheap to clone, clones count together).
 #[derive(Clone)]
-pub struct Quota(Rule);
+pub struct Quota {
+    rule: Rule,
+    refused: Arc<AtomicU64>,
+}
 
 #[derive(Clone)]
 enum Rule {
@@ -93,27 +97,43 @@ struct Share {
 impl Quota {
     /// At most this many sessions at a time.
     pub fn sessions(limit: usize) -> Self {
-        Self(Rule::All(Arc::new(Semaphore::new(
-            limit.min(Semaphore::MAX_PERMITS),
-        ))))
+        let permits = Semaphore::new(limit.min(Semaphore::MAX_PERMITS));
+        Self::of(Rule::All(Arc::new(permits)))
     }
 
     /// At most this many sessions at a time from one peer address: an IPv4 address, or a /64 of IPv6, which is what
     /// one subscriber gets. Peers without address are not counted. Behind a proxy all peers share its address.
     pub fn per_address(limit: usize) -> Self {
-        Self(Rule::PerAddress {
+        Self::of(Rule::PerAddress {
             limit,
             open: Arc::default(),
         })
+    }
+
+    /// How many requests it has refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn of(rule: Rule) -> Self {
+        Self {
+            rule,
+            refused: Arc::default(),
+        }
+    }
+
+    fn refuse(&self, why: &'static str) -> Result<(), Refusal> {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(Refusal::unavailable(why))
     }
 }
 
 impl Filter for Quota {
     async fn check(&self, opening: &mut Opening<'_>) -> Result<(), Refusal> {
-        match &self.0 {
+        match &self.rule {
             Rule::All(permits) => match Arc::clone(permits).try_acquire_owned() {
                 Ok(permit) => opening.keep(permit),
-                Err(_) => return Err(Refusal::unavailable("There are too many sessions.")),
+                Err(_) => return self.refuse("There are too many sessions."),
             },
             Rule::PerAddress { limit, open } => {
                 let Some(peer) = opening.remote_addr() else {
@@ -121,11 +141,7 @@ impl Filter for Quota {
                 };
                 match open.take(subscriber(peer.ip()), *limit) {
                     Some(share) => opening.keep(share),
-                    None => {
-                        return Err(Refusal::unavailable(
-                            "There are too many sessions from this address.",
-                        ));
-                    }
+                    None => return self.refuse("There are too many sessions from this address."),
                 }
             }
         }
@@ -174,7 +190,7 @@ fn subscriber(address: IpAddr) -> IpAddr {
 
 impl fmt::Debug for Quota {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.rule {
             Rule::All(permits) => out
                 .debug_struct("Quota")
                 .field("free", &permits.available_permits())
@@ -211,6 +227,7 @@ mod tests {
             enter(&quota, "").await.unwrap_err(),
             StatusCode::SERVICE_UNAVAILABLE
         );
+        assert_eq!(quota.refused(), 1);
         drop(one);
         assert!(enter(&quota, "").await.is_ok());
     }
@@ -230,7 +247,8 @@ mod tests {
         assert!(enter(&quota, "[2001:db8:0:1::1]:1").await.is_ok());
         drop(one);
         assert!(enter(&quota, "1.2.3.4:1").await.is_ok());
-        let Rule::PerAddress { open, .. } = &quota.0 else {
+        assert_eq!(quota.refused(), 3);
+        let Rule::PerAddress { open, .. } = &quota.rule else {
             unreachable!()
         };
         assert_eq!(open.table().len(), 1);

@@ -258,7 +258,9 @@ impl Shared {
             .handshake
             .as_ref()
             .unwrap_or_else(|| self.factory.handshake());
-        let checked = handshake.check(request.request())?;
+        let checked = handshake
+            .check(request.request())
+            .inspect_err(|refusal| self.factory.count_refusal(refusal))?;
         let mut opening = Opening::new(request, peer, &place.context.pattern);
         for filter in &self.filters {
             filter.check(&mut opening).await?;

@@ -19,6 +19,7 @@ use super::house::House;
 use super::peer::PeerInfo;
 use super::service::Host;
 use crate::error::HandshakeError;
+use crate::hits::Limit;
 use crate::io::Io;
 
 /// At most this many connections that lay in the kernel's queue when the server stopped are told so.
@@ -64,6 +65,9 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
     let mut back_off = BackOff::default();
     loop {
         // Before the accept, not after it: a full lobby leaves newcomers in the kernel's queue.
+        if house.lobby.available_permits() == 0 {
+            house.hits.count(Limit::Waiting);
+        }
         let Some(permit) = until_stopped(&house, Arc::clone(&house.lobby).acquire_owned()).await else {
             break;
         };
@@ -80,6 +84,7 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
                 let Some(pause) = back_off.handle_error(&error) else {
                     continue;
                 };
+                house.hits.count(Limit::Accept);
                 tracing::warn!(%error, ?pause, "cannot accept connections");
                 if until_stopped(&house, sleep(pause)).await.is_none() {
                     break;
@@ -104,6 +109,7 @@ fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permi
     // Not worth losing the connection: without it, output is only later.
     let _delayed = io.set_nodelay(true);
     let Some(seat) = house.roster.admit(house.limits.connections) else {
+        house.hits.count(Limit::Connections);
         return refuse_seat(house, io, HandshakeError::TooManyConnections);
     };
     let number = seat.number();
@@ -117,14 +123,17 @@ fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permi
 }
 
 /// Answers 503 without reading the request, or drops the connection when too many are being answered already.
-fn refuse_seat(house: &House, io: Io, why: HandshakeError) {
-    if let Ok(permit) = Arc::clone(&house.turned_away).try_acquire_owned() {
-        house.doormen.spawn(turn_away(io, why, permit));
+fn refuse_seat(house: &Arc<House>, io: Io, why: HandshakeError) {
+    match Arc::clone(&house.turned_away).try_acquire_owned() {
+        Ok(permit) => {
+            house.doormen.spawn(turn_away(Arc::clone(house), io, why, permit));
+        }
+        Err(_) => house.hits.count(Limit::Unanswered),
     }
 }
 
 /// Those that the kernel accepted before the stop deserve an answer too; closing the listener would reset them.
-async fn turn_away_last_callers<L: Listener>(listener: &mut L, house: &House) {
+async fn turn_away_last_callers<L: Listener>(listener: &mut L, house: &Arc<House>) {
     for _ in 0..LAST_CALLERS {
         let accepted = tokio::select! {
             biased;

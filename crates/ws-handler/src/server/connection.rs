@@ -15,11 +15,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entrance::Entrance;
-use super::linger::linger;
+use super::house::House;
+use super::linger::{Lingered, linger};
 use super::outcome::{Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
+use crate::hits::Limit;
 use crate::http1::{HeadReader, RequestHead, encode_response};
 use crate::io::Io;
 
@@ -54,14 +56,14 @@ pub(crate) async fn open(
                 decided => carry_out(entrance, io, read, request, decided).await,
             }
         }
-        First::Refused(response) => answer_and_close(io, encode_response(&response)).await,
+        First::Refused(response) => answer_and_close(&entrance.house, io, encode_response(&response)).await,
         First::Gone => {}
     }
 }
 
 /// Answers a connection that was given no seat.
-pub(crate) async fn turn_away(io: Io, why: HandshakeError, _permit: OwnedSemaphorePermit) {
-    answer_and_close(io, encode_response(&why.response())).await;
+pub(crate) async fn turn_away(house: Arc<House>, io: Io, why: HandshakeError, _permit: OwnedSemaphorePermit) {
+    answer_and_close(&house, io, encode_response(&why.response())).await;
 }
 
 /// Reads the first head within the time for it, which begins at accept and not at a byte.
@@ -75,13 +77,19 @@ async fn first_request(
         biased;
         read = reader.read_request(io) => read,
         () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
-        () = sleep_until(accepted + entrance.house.limits.head_timeout) => return overdue(reader),
+        () = sleep_until(accepted + entrance.house.limits.head_timeout) => {
+            entrance.house.hits.count(Limit::HeadTime);
+            return overdue(reader);
+        }
     };
     match read {
         Ok(Some(request)) => First::Request(request),
         // TLS, SSH and the like: an HTTP answer would mean nothing to them.
         Err(ReadHeadError::Head(HeadError::NotHttp)) => First::Gone,
-        Err(ReadHeadError::Head(error)) => First::Refused(error.response()),
+        Err(ReadHeadError::Head(error)) => {
+            entrance.house.hits.count_any(Limit::of_head(error));
+            First::Refused(error.response())
+        }
         Ok(None) | Err(_) => First::Gone,
     }
 }
@@ -105,6 +113,7 @@ async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Ins
         outcome = entrance.judge(request) => outcome,
         () = entrance.stopping() => HandshakeError::Stopping.into(),
         () = sleep_until(accepted + entrance.house.limits.upgrade_timeout) => {
+            entrance.house.hits.count(Limit::AnswerTime);
             Outcome::Respond(one_line(StatusCode::SERVICE_UNAVAILABLE, "The service did not answer in time."))
         }
     }
@@ -126,7 +135,12 @@ pub(crate) async fn carry_out(
             }
         }
         Outcome::Respond(response) => {
-            answer_and_close(io, last_response(response, request.request().method())).await;
+            answer_and_close(
+                &entrance.house,
+                io,
+                last_response(response, request.request().method()),
+            )
+            .await;
         }
         // Whoever asked serves the connection already, or hands it over.
         Outcome::Handover => {}
@@ -170,9 +184,9 @@ pub(crate) fn say_close(headers: &mut HeaderMap) {
 }
 
 /// Writes an answer that ends the connection, and closes so that it arrives.
-async fn answer_and_close(mut io: Io, response: Vec<u8>) {
-    if answer(&mut io, &response).await {
-        linger(&mut io).await;
+async fn answer_and_close(house: &House, mut io: Io, response: Vec<u8>) {
+    if answer(&mut io, &response).await && linger(&mut io).await == Lingered::CutShort {
+        house.hits.count(Limit::Linger);
     }
 }
 

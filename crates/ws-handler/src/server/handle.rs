@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws_proto::CloseCode;
 
+use crate::hits::{Hits, ServerLimitHits};
 use crate::roster::{Roster, StopSummary, stop_flags};
 
 /// Stops a server, from anywhere. A clone stops the same server.
@@ -25,6 +26,7 @@ pub struct ServerHandle {
     pub(super) stopped: CancellationToken,
     /// Accept loops, and answers to connections that were given no seat.
     pub(super) doormen: TaskTracker,
+    pub(super) hits: Arc<Hits>,
 }
 
 impl ServerHandle {
@@ -36,12 +38,18 @@ impl ServerHandle {
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
             doormen,
+            hits: Arc::default(),
         }
     }
 
     /// How many connections are open: waiting for a request, plain HTTP and WebSocket together.
     pub fn open_connections(&self) -> usize {
         self.roster.open()
+    }
+
+    /// How often each limit of the server was hit.
+    pub fn limit_hits(&self) -> ServerLimitHits {
+        self.hits.of_server()
     }
 
     /// Stops the server gracefully and says how its connections ended. See [`shutdown_with`](Self::shutdown_with).

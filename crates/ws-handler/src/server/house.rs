@@ -14,6 +14,7 @@ use super::handle::ServerHandle;
 use super::options::Limits;
 use super::outcome::Outcome;
 use super::peer::PeerInfo;
+use crate::hits::Hits;
 use crate::http1::RequestHead;
 use crate::roster::Roster;
 
@@ -41,6 +42,8 @@ pub(crate) struct House {
     pub(crate) stopped: CancellationToken,
     /// Accept loops, and answers to connections that were given no seat.
     pub(crate) doormen: TaskTracker,
+    /// How often each limit was hit.
+    pub(crate) hits: Arc<Hits>,
 }
 
 impl House {
@@ -55,6 +58,7 @@ impl House {
             stopping,
             stopped,
             doormen,
+            hits,
         } = handle.clone();
         // Each accept loop holds one permit while it waits, so all loops but one are given theirs on top.
         let waiting = limits
@@ -73,6 +77,7 @@ impl House {
             stopping,
             stopped,
             doormen,
+            hits,
         })
     }
 }

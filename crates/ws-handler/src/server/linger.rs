@@ -32,13 +32,22 @@ enum Stage {
         remaining: usize,
         patience: Pin<Box<Sleep>>,
     },
-    Done,
+    Done(Lingered),
+}
+
+/// How a lingering close ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lingered {
+    /// The peer closed too, or is gone.
+    PeerClosed,
+    /// The peer went on sending, or just stayed.
+    CutShort,
 }
 
 impl Linger {
     /// Sends what is still buffered and the end of the stream, then reads until the peer has closed too, has sent
     /// 64 KiB more, or 2 s are over. After that the stream can be dropped.
-    pub(crate) fn poll<IO>(&mut self, cx: &mut Context<'_>, io: &mut IO) -> Poll<io::Result<()>>
+    pub(crate) fn poll<IO>(&mut self, cx: &mut Context<'_>, io: &mut IO) -> Poll<io::Result<Lingered>>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -51,21 +60,26 @@ impl Linger {
                             remaining: DRAINED_BYTES,
                             patience: Box::pin(sleep(DRAINED_TIME)),
                         },
-                        Err(_) => Stage::Done,
+                        Err(_) => Stage::Done(Lingered::PeerClosed),
                     };
                     finished?;
                 }
                 Stage::Drain { remaining, patience } => {
-                    if patience.as_mut().poll(cx).is_pending() && *remaining > 0 {
+                    let patient = patience.as_mut().poll(cx).is_pending() && *remaining > 0;
+                    if patient {
                         let read = ready!(poll_discard(cx, io, *remaining));
                         *remaining -= read;
                         if read > 0 {
                             continue;
                         }
                     }
-                    self.stage = Stage::Done;
+                    self.stage = Stage::Done(if patient {
+                        Lingered::PeerClosed
+                    } else {
+                        Lingered::CutShort
+                    });
                 }
-                Stage::Done => return Poll::Ready(Ok(())),
+                Stage::Done(how) => return Poll::Ready(Ok(*how)),
             }
         }
     }
@@ -73,10 +87,12 @@ impl Linger {
 
 /// Closes a stream so that what was written arrives. Bounded by 2 s after the end of the stream was sent, and by
 /// whatever bounds the caller puts on sending it.
-pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) {
+pub(crate) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Lingered {
     let mut linger = Linger::default();
     // An error means that the connection is gone, and with it the reason to linger.
-    let _gone = poll_fn(|cx| linger.poll(cx, io)).await;
+    poll_fn(|cx| linger.poll(cx, io))
+        .await
+        .unwrap_or(Lingered::PeerClosed)
 }
 
 /// Reads at most `limit` bytes and forgets them. 0: the peer has closed, or the connection is gone.

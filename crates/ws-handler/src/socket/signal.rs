@@ -4,8 +4,11 @@
 //! factory's stop and the mailboxes of session handles all ring it. Not here: what a flag leads to (`link`).
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+
+use crate::hits::Limit;
+use crate::ledger::Ledger;
 
 /// Wakes one connection and says why. Shared as `Arc<Signal>`; every method may be called from any thread.
 ///
@@ -15,6 +18,8 @@ use std::task::Waker;
 pub struct Signal {
     flags: AtomicU8,
     waker: Mutex<Option<Waker>>,
+    /// Where the connection's factory counts; `None` for one without a factory.
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Signal {
@@ -32,6 +37,33 @@ impl Signal {
     /// A signal with no flag set and nobody listening.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same for a connection that a factory counts.
+    pub(crate) fn counted(ledger: Arc<Ledger>) -> Self {
+        Self {
+            ledger: Some(ledger),
+            ..Self::default()
+        }
+    }
+
+    /// Where the connection's factory counts.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
+    }
+
+    /// Counts that a limit was hit, if anybody counts.
+    #[cold]
+    pub(crate) fn count(&self, limit: Limit) {
+        if let Some(ledger) = &self.ledger {
+            ledger.hits.count(limit);
+        }
+    }
+
+    /// Counts that a message found an outgoing queue above its hard limit, for who keeps a queue beside the
+    /// connection's own.
+    pub fn count_full_queue(&self) {
+        self.count(Limit::HardQueue);
     }
 
     /// Sets flags and wakes the connection, unless all of them were set already.

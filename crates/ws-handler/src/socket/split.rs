@@ -265,6 +265,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
                 return Err(TrySendError::Refused(message, error));
             }
             if link.room_for(message.payload().len()).is_err() {
+                link.signal().count_full_queue();
                 return Err(TrySendError::Full(message));
             }
         }

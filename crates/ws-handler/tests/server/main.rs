@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod counters;
 mod first_request;
 #[cfg(feature = "hyper")]
 mod kept_alive;

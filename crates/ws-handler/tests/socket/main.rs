@@ -4,6 +4,7 @@
 mod batches;
 mod cancel;
 mod closing;
+mod counters;
 mod link;
 mod messages;
 mod sizes;

@@ -77,6 +77,10 @@ impl Decompressor {
         match *self {}
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn counted(&self) -> (u64, u64) {
         match *self {}
     }

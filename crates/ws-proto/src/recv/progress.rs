@@ -4,6 +4,9 @@
 use super::{ReceivePath, State};
 use crate::config::Delivery;
 
+/// About what the inflater of one message takes.
+const INFLATER: usize = 64 * 1024;
+
 impl ReceivePath {
     /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
     /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
@@ -35,6 +38,21 @@ impl ReceivePath {
             State::Header { len, .. } if control_counts => arrived + u64::from(*len),
             State::Payload(_) | State::Header { .. } | State::Discard => arrived,
         }
+    }
+
+    /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,
+    /// and 64 KiB for the inflater of a compressed message that is open. The memory behind them is at most twice that.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let coded = self.extensions.as_ref().map_or(0, |extensions| {
+            let inflates = extensions
+                .deflate
+                .as_ref()
+                .is_some_and(|deflate| deflate.is_open());
+            extensions.gathered.len() + if inflates { INFLATER } else { 0 }
+        });
+        let lent = if self.lent { 0 } else { self.buffered() };
+        lent + coded
     }
 
     /// Bytes that are held for what is incomplete.

@@ -74,6 +74,14 @@ impl Assembly {
         }
     }
 
+    /// Bytes that are held of the message that is coming in.
+    pub(super) fn held(&self) -> usize {
+        match self.0.as_deref() {
+            Some(Part::Bytes(bytes)) => bytes.len(),
+            Some(Part::Handled) | None => 0,
+        }
+    }
+
     /// Forgets the message that was given out.
     pub(super) fn clear(&mut self) {
         self.0 = None;

@@ -100,18 +100,24 @@ fn on_fragment<'a, E: Endpoint>(
         {
             Ok(Handled::Yes) => {
                 actors.assembly.skip(fragment.fin);
+                actors.session.link.set_held_beside(0);
                 return None;
             }
             Ok(Handled::No) => {}
             Err(error) => return actors.failure(error),
         }
         let result = match actors.assembly.add(&fragment, actors.limits) {
-            Ok(None) => return None,
+            Ok(None) => {
+                let held = actors.assembly.held();
+                actors.session.link.set_held_beside(held);
+                return None;
+            }
             Ok(Some(Whole::Text(text))) => actors.endpoint.on_text(&mut actors.session, text).await,
             Ok(Some(Whole::Binary(payload))) => actors.endpoint.on_binary(&mut actors.session, payload).await,
             Err(error) => return Some(End::Broken(error)),
         };
         actors.assembly.clear();
+        actors.session.link.set_held_beside(0);
         result.err().and_then(|error| actors.failure(error))
     }
 }

@@ -97,6 +97,7 @@ impl Outbox {
             let mut state = self.lock();
             state.check_open()?;
             if !state.has_room(&mail, self.hard) {
+                self.signal.count_full_queue();
                 return Err(UseError::QueueFull);
             }
             state.push(mail);
@@ -132,6 +133,7 @@ impl Outbox {
             Offered::Queued
         } else {
             state.dropped += 1;
+            self.signal.count_full_queue();
             match overflow {
                 Overflow::DropNewest => return Offered::Dropped,
                 Overflow::DropOldest => {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use ws_proto::{Initiator, ProtocolError, ReceivePath, Timeout};
 
 use super::{Cause, Link};
+use crate::hits::Limit;
 use crate::socket::error::Lost;
 use crate::socket::signal::Signal;
 
@@ -72,6 +73,7 @@ impl<IO> Link<IO> {
 
     fn handle_timeout(&mut self, timeout: Timeout) {
         self.prepare();
+        self.count_timeout(timeout);
         let answered = self.send.close_reason().is_some();
         timeout.apply(&mut self.send);
         let lost = match timeout {
@@ -92,6 +94,20 @@ impl<IO> Link<IO> {
             self.cause = Some(Cause::Lost(lost));
         }
         self.follow_lost();
+    }
+
+    /// Counts what is due because a limit was reached.
+    fn count_timeout(&self, timeout: Timeout) {
+        let limit = match timeout {
+            Timeout::MessageStalled => Limit::MessageTime,
+            Timeout::PongOverdue => Limit::Pong,
+            Timeout::WriteStalled => Limit::WriteStall,
+            Timeout::CloseOverdue => Limit::Close,
+            Timeout::DrainOver => Limit::Drain,
+            Timeout::Idle => Limit::Idle,
+            _ => return,
+        };
+        self.signal.count(limit);
     }
 
     /// Drops the transport if the send path has given it up.

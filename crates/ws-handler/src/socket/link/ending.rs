@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::TcpAction;
 
 use super::Link;
+use crate::hits::Limit;
 use crate::socket::input::ReadBuffer;
 use crate::socket::signal::Signal;
 
@@ -39,7 +40,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut space));
         match (result, space.filled().len()) {
             (Err(_), _) | (Ok(()), 0) => self.tcp.handle_eof(&mut self.send),
-            (Ok(()), count) => self.tcp.handle_discarded(count),
+            (Ok(()), count) => {
+                self.tcp.handle_discarded(count);
+                if !self.tcp.is_draining() {
+                    self.signal.count(Limit::Drain);
+                }
+            }
         }
         Poll::Ready(())
     }

@@ -5,6 +5,7 @@
 //! `send`. Not here: parsing (`ReadBuffer`, `ws_proto::ReceivePath`), owned messages (`receive`, `websocket`).
 
 // 1: the parts of one poll
+mod account;
 mod clock;
 mod output;
 
@@ -95,6 +96,10 @@ pub struct Link<IO = Io> {
     flags: Flags,
     /// Bytes read since others had their turn.
     turn: u32,
+    /// Bytes of unfinished input that the factory has counted for this connection.
+    accounted: u32,
+    /// Bytes of unfinished input that are held beside the receive path.
+    beside: u32,
     /// What to do when the link is dropped by a panic.
     on_panic: Option<fn(&mut Self)>,
 }
@@ -161,6 +166,8 @@ impl<IO> Link<IO> {
             fault: None,
             flags: Flags::default(),
             turn: 0,
+            accounted: 0,
+            beside: 0,
             on_panic: None,
         }
     }
@@ -219,6 +226,7 @@ impl<IO> Link<IO> {
         self.prepare();
         self.send.fail(&error);
         self.look_at_clock();
+        self.count_fault(error);
     }
 
     /// Fails the connection for a reason of the application's own, as 1011 after a panic: the peer's answer is not
@@ -425,6 +433,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 impl<IO> Drop for Link<IO> {
     fn drop(&mut self) {
         self.handle_panic();
+        self.settle_account();
         self.entry.disarm(&self.signal);
     }
 }

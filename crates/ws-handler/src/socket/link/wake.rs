@@ -12,6 +12,7 @@ use tokio::task::coop::has_budget_remaining;
 use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceivePath};
 
 use super::{Link, Reading};
+use crate::hits::Limit;
 use crate::socket::error::{Lost, SocketError};
 use crate::socket::input::ReadBuffer;
 use crate::socket::pool;
@@ -219,6 +220,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<Wake> {
+        self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -231,6 +233,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             pool::give_buffer(memory);
             self.flags.assembly_lent = false;
         }
+        self.account(receive);
     }
 
     /// Prepares to wait: gives all memory back, arms the next deadline, registers the task. `false` when there is
@@ -243,6 +246,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         reads: bool,
     ) -> bool {
         self.give_memory_back(receive, buffer);
+        if self.fault.is_some() {
+            return false;
+        }
         if reads {
             self.arm(receive);
         } else {

@@ -45,8 +45,10 @@ fn inflaters_are_lent_for_a_message_and_no_longer() {
             let (start, rest) = bytes.split_at(bytes.len() / 2);
             assert_eq!(all(path, start), []);
             assert_eq!(pool.idle().0, 0, "in use while a message is open");
+            assert!(path.held() >= 64 * 1024, "and counted");
             assert_eq!(all(path, rest), [text(&message)]);
             assert_eq!(pool.idle().0, 1, "one serves all");
+            assert_eq!(path.held(), 0);
         }
     }
     // A connection that ends in the middle gives it back too.
