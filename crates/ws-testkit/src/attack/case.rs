@@ -35,10 +35,14 @@ pub(super) enum Expected {
     UpgradedOrRefused(&'static [u16]),
     /// 101, then a conversation.
     Upgraded,
+    /// The same with permessage-deflate as it was offered.
+    Compressing,
     /// Any answer but a 101.
     NotUpgraded,
     /// A close frame with one of these codes, then the end of the stream; no data before.
     Fails(&'static [u16]),
+    /// These messages come back, then it is as with `Fails`.
+    FailsBehind(Vec<(u8, Bytes)>, &'static [u16]),
     /// These messages (opcode and payload) come back, in this order, and then a closing handshake works.
     Echoes(Vec<(u8, Bytes)>),
     /// These control frames come back, then a closing handshake works.
@@ -65,6 +69,8 @@ pub(super) struct Case {
     pub(super) expected: Expected,
     /// Waits for a timeout of the server, so it is run on request only. How long to be patient.
     pub(super) slow: Option<Duration>,
+    /// Needs a server that agrees to permessage-deflate.
+    pub(super) deflate: bool,
 }
 
 impl Case {
@@ -82,6 +88,20 @@ impl Case {
             acts,
             expected,
             slow: None,
+            deflate: false,
+        }
+    }
+
+    /// After a good handshake that agreed on compression.
+    pub(super) fn compressed(
+        id: &'static str,
+        what: impl Into<String>,
+        acts: Vec<Act>,
+        expected: Expected,
+    ) -> Self {
+        Self {
+            deflate: true,
+            ..Self::after(id, what, acts, expected)
         }
     }
 

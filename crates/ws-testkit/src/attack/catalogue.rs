@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::target::Target;
-use super::{closing, floods, frames, handshake};
+use super::{closing, deflate, floods, frames, handshake};
 
 /// The cases that the options choose.
 pub(super) fn chosen(target: &Target) -> Vec<Case> {
@@ -17,6 +17,7 @@ pub(super) fn chosen(target: &Target) -> Vec<Case> {
     let mut cases: Vec<_> = [
         handshake::cases(target),
         frames::cases(target),
+        deflate::cases(target),
         closing::cases(),
         floods::cases(),
     ]
@@ -28,7 +29,7 @@ pub(super) fn chosen(target: &Target) -> Vec<Case> {
     cases
 }
 
-/// H, F, C, T, W: the order of the catalogue.
+/// H, F, D, C, T, W: the order of the catalogue.
 fn group(id: &str) -> Option<usize> {
-    "HFCTW".find(id.get(..1)?)
+    "HFDCTW".find(id.get(..1)?)
 }

@@ -79,6 +79,15 @@ pub(super) fn cases() -> Vec<Case> {
             Expected::Lives,
         ),
         Case::after(
+            "W01",
+            "100,000 pongs that nobody asked for, then a message",
+            vec![
+                Act::Send(wire([RawFrame::pong(vec![b'p'; 100])]).repeat(FLOOD).into()),
+                frames([RawFrame::text("still there?")]),
+            ],
+            Expected::Echoes(vec![(1, "still there?".into())]),
+        ),
+        Case::after(
             "W03",
             "100,000 empty messages from a peer that never reads",
             vec![Act::Send(wire([RawFrame::text("")]).repeat(FLOOD).into())],

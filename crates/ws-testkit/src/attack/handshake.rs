@@ -289,6 +289,12 @@ fn lists(target: &Target) -> Vec<Case> {
         ),
         case(
             "H25",
+            "extensions named like built-in properties",
+            &["+Sec-WebSocket-Extensions: constructor, __proto__; toString=1, hasOwnProperty"],
+            Expected::Upgraded,
+        ),
+        case(
+            "H25",
             "500 offers of compression",
             &[&offers],
             Expected::UpgradedOrRefused(&[400]),

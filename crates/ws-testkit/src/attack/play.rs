@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::case::{Act, Case, Expected, frames};
+use super::deflate::{AGREED, OFFER, understood};
 use super::inbox::{Inbox, Said};
 use super::target::Target;
 use crate::peer::RawFrame;
@@ -21,6 +22,8 @@ pub enum Verdict {
     Lax(String),
     /// Taken, not answered, or the server is no longer well.
     Failed(String),
+    /// Does not apply to this server, which does not speak of what the case is about.
+    Skipped(String),
 }
 
 /// Why a case did not pass.
@@ -59,7 +62,7 @@ where
     let case = Case::after("", "a good client", vec![frames([hello])], echo);
     match play(io, &case, target).await {
         Verdict::Passed => Ok(()),
-        Verdict::Lax(why) | Verdict::Failed(why) => Err(why),
+        Verdict::Lax(why) | Verdict::Failed(why) | Verdict::Skipped(why) => Err(why),
     }
 }
 
@@ -70,19 +73,18 @@ where
     let written = AtomicU64::new(0);
     let (reader, mut writer) = tokio::io::split(io);
     let mut inbox = Inbox::new(reader, patience, &written);
-    let good = [Act::Send(target.request(&[]).into())];
+    let (changes, agreement): (&[&str], _) = if case.deflate {
+        (&[OFFER], Expected::Compressing)
+    } else {
+        (&[], Expected::Upgraded)
+    };
+    let good = [Act::Send(target.request(changes).into())];
     let opening = case.opening.as_deref().unwrap_or(&good);
     let is_refusal = case.opening.is_some() && !matches!(case.expected, Expected::Echoes(_));
     if is_refusal {
         return while_writing(&mut writer, opening, &written, answer(&mut inbox, &case.expected)).await;
     }
-    while_writing(
-        &mut writer,
-        opening,
-        &written,
-        answer(&mut inbox, &Expected::Upgraded),
-    )
-    .await?;
+    while_writing(&mut writer, opening, &written, answer(&mut inbox, &agreement)).await?;
     if matches!(case.expected, Expected::Lives) {
         // A server that stops reading is right to: the connection is dropped with its answers unread.
         let _stalled = tokio::time::timeout(patience, act(&mut writer, &case.acts, &written)).await;
@@ -172,13 +174,17 @@ async fn answer<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: &Expec
         Said::End => {
             return match expected {
                 Expected::RefusedOrDropped(_) | Expected::NotUpgraded => Ok(()),
-                Expected::Upgraded => failed("dropped without an answer"),
+                Expected::Upgraded | Expected::Compressing => failed("dropped without an answer"),
                 _ => lax("dropped without an answer"),
             };
         }
     };
     match expected {
         Expected::Upgraded => upgraded(status, &head),
+        Expected::Compressing => {
+            upgraded(status, &head)?;
+            compressing(&head)
+        }
         Expected::UpgradedOrRefused(_) if status == 101 => Ok(()),
         Expected::NotUpgraded => {
             let (rest, _) = inbox.rest().await;
@@ -214,6 +220,21 @@ fn upgraded(status: u16, head: &str) -> Judgement {
     }
 }
 
+/// Whether the server agreed to what was offered.
+fn compressing(head: &str) -> Judgement {
+    let head = head.to_ascii_lowercase();
+    let agrees = head
+        .lines()
+        .filter(|line| line.starts_with("sec-websocket-extensions:"))
+        .any(|line| AGREED.iter().all(|word| line.contains(word)));
+    if agrees {
+        return Ok(());
+    }
+    Err(Verdict::Skipped(
+        "the server does not agree to compression without context takeover".to_owned(),
+    ))
+}
+
 fn refused(status: u16, statuses: &[u16], rest: &[u8], ended: bool) -> Judgement {
     if status < 400 {
         failed(format!("answered with {status}"))
@@ -235,6 +256,10 @@ fn refused(status: u16, statuses: &[u16], rest: &[u8], ended: bool) -> Judgement
 async fn conversation<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: &Expected) -> Judgement {
     match expected {
         Expected::Fails(codes) => fails(inbox, codes).await,
+        Expected::FailsBehind(messages, codes) => {
+            echoes(inbox, messages).await?;
+            fails(inbox, codes).await
+        }
         Expected::Echoes(messages) => echoes(inbox, messages).await,
         Expected::Answers(answers) => control(inbox, answers).await,
         Expected::Closes(code) => closes(inbox, *code).await,
@@ -274,7 +299,7 @@ async fn fails<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, codes: &[u16]) ->
 
 async fn echoes<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, messages: &[(u8, Bytes)]) -> Judgement {
     for (opcode, payload) in messages {
-        let (mut kind, mut whole) = (0, BytesMut::new());
+        let (mut kind, mut whole) = (0, Vec::new());
         loop {
             let frame = match inbox.frame().await {
                 Said::It(frame) => frame,
@@ -285,16 +310,19 @@ async fn echoes<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, messages: &[(u8,
                 8 => return failed(format!("closed with {:?} instead of an echo", frame.close_code())),
                 0..8 => {
                     kind |= frame.opcode;
-                    whole.extend_from_slice(&frame.payload);
-                    if frame.fin {
+                    let fin = frame.fin;
+                    whole.push(frame);
+                    if fin {
                         break;
                     }
                 }
                 _ => {}
             }
         }
-        if kind != *opcode || whole != payload {
-            return failed("another message came back");
+        match understood(whole) {
+            Some(found) if kind == *opcode && found == *payload => {}
+            Some(_) => return failed("another message came back"),
+            None => return failed("what came back cannot be inflated"),
         }
     }
     Ok(())

@@ -46,6 +46,11 @@ impl AttackReport {
         self.count(|verdict| matches!(verdict, Verdict::Failed(_)))
     }
 
+    /// How many do not apply to this server.
+    pub fn skipped(&self) -> usize {
+        self.count(|verdict| matches!(verdict, Verdict::Skipped(_)))
+    }
+
     fn count(&self, is_such: impl Fn(&Verdict) -> bool) -> usize {
         self.cases.iter().filter(|case| is_such(&case.verdict)).count()
     }

@@ -15,10 +15,13 @@ mod scene;
 
 // layer 3
 mod attacks_closing;
+mod attacks_deflate;
 mod attacks_frames;
 mod attacks_handshake;
+mod command;
 mod fairness;
 mod limits;
 mod memory;
 mod program;
+mod topics;
 mod trouble;

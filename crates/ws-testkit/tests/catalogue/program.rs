@@ -87,6 +87,7 @@ async fn every_attack_over_tcp_gives_all_descriptors_back_and_panics_nowhere() {
         "echo-assemble",
         "--max-message-size",
         "1048576",
+        "--deflate",
     ];
     let more = ["--max-frame-size", "1048576", "--max-fragments", "16384"];
     let program = Program::start(&[arguments, more].concat()).await;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;
 use ws_handler::{
-    Io, Listener, OriginPolicy, PeerInfo, Server, ServerHandle, ServerHandshake, WebSocketFactory,
+    ExtensionRegistry, Io, Listener, OriginPolicy, PeerInfo, Server, ServerHandle, ServerHandshake,
+    WebSocketFactory,
 };
-use ws_proto::Config;
+use ws_proto::{Config, DeflateConfig};
 use ws_servlet::{Endpoint, EndpointError, Route, Session, Sessions, WebSocketServlet};
 use ws_testkit::{AttackOptions, AttackRun, RawFrame, RawPeer, Verdict};
 
@@ -63,6 +64,20 @@ impl Endpoint for Hangs {
     }
 }
 
+/// On the topic "news", and on every topic that it is sent the name of.
+struct Subscriber;
+
+impl Endpoint for Subscriber {
+    async fn on_open(&mut self, session: &mut Session) -> Result<(), EndpointError> {
+        Ok(session.subscribe("news")?)
+    }
+
+    async fn on_text(&mut self, session: &mut Session, topic: &str) -> Result<(), EndpointError> {
+        session.subscribe(topic)?;
+        Ok(session.text("subscribed").await?)
+    }
+}
+
 struct Pipes(mpsc::UnboundedReceiver<Io>);
 
 impl Listener for Pipes {
@@ -82,8 +97,8 @@ impl Listener for Pipes {
 pub(crate) struct Scene {
     pipes: mpsc::UnboundedSender<Io>,
     pub(crate) server: ServerHandle,
-    factory: WebSocketFactory,
-    sessions: Sessions,
+    pub(crate) factory: WebSocketFactory,
+    pub(crate) sessions: Sessions,
 }
 
 /// What must be back at its level after a case.
@@ -103,7 +118,19 @@ impl Scene {
     }
 
     pub(crate) fn with(config: Config, server: Server) -> Self {
-        let handshake = ServerHandshake::new().origin(OriginPolicy::same_origin());
+        Self::agreeing_to(ExtensionRegistry::new(), config, server)
+    }
+
+    /// With the defaults, and compression with its own.
+    pub(crate) fn compressing() -> Self {
+        let deflate = ExtensionRegistry::new().with(DeflateConfig::new());
+        Self::agreeing_to(deflate, Config::server(), Server::new())
+    }
+
+    fn agreeing_to(extensions: ExtensionRegistry, config: Config, server: Server) -> Self {
+        let handshake = ServerHandshake::new()
+            .origin(OriginPolicy::same_origin())
+            .extensions(extensions);
         let factory = WebSocketFactory::new(handshake, config);
         let servlet = WebSocketServlet::builder()
             .factory(factory.clone())
@@ -115,6 +142,7 @@ impl Scene {
                 Route::new(|_| -> Echo { panic!("as asked for") }),
             )
             .endpoint("/hangs", |_| Hangs)
+            .endpoint("/topics", |_| Subscriber)
             .build()
             .unwrap();
         let sessions = servlet.sessions().clone();
@@ -204,16 +232,22 @@ impl Scene {
 
 /// Every case of the attack with this id comes out as it must, and leaves nothing behind.
 pub(crate) async fn survives(id: &str) {
-    let mut options = AttackOptions::new("ws://test/");
-    options.only = vec![id.to_owned()];
-    options.slow = true;
-    let attack = AttackRun::new(options).unwrap();
-    Scene::new()
-        .leaves_nothing(0, async |scene| {
+    Scene::new().survives(id).await;
+}
+
+impl Scene {
+    /// The same for this server.
+    pub(crate) async fn survives(&self, id: &str) {
+        let mut options = AttackOptions::new("ws://test/");
+        options.only = vec![id.to_owned()];
+        options.slow = true;
+        let attack = AttackRun::new(options).unwrap();
+        self.leaves_nothing(0, async |scene| {
             let report = attack.run_over(async || Ok(scene.dial()), |_| {}).await.unwrap();
             for case in &report.cases {
                 assert_eq!(case.verdict, Verdict::Passed, "{} {}", case.id, case.what);
             }
         })
         .await;
+    }
 }

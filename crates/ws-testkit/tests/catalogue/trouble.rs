@@ -1,8 +1,11 @@
 //! Callbacks that fail, networks that break, peers that go: only the connection concerned is hurt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ws_handler::{ClientRequest, SocketError, client_handshake};
+use ws_proto::{Config, ProtocolError};
 use ws_testkit::{Faults, FaultyIo, RawFrame, RawPeer};
 
 use crate::scene::Scene;
@@ -25,6 +28,68 @@ async fn w06_a_callback_that_panics_costs_its_own_connection_only() {
                 .await
                 .unwrap();
             other.expect(&RawFrame::text("unharmed")).await.unwrap();
+        })
+        .await;
+}
+
+/// The client this time: a server that masks is failed, and nothing of its frame is handed out.
+#[tokio::test(start_paused = true)]
+async fn f02_a_masked_frame_of_a_server() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let server = tokio::spawn(async move {
+        let mut peer = RawPeer::new(far);
+        peer.accept_upgrade(None).await.unwrap();
+        peer.send(&RawFrame::text("hidden").masked(MASK)).await.unwrap();
+        peer.expect_close(Some(1002)).await.unwrap();
+        peer.expect_end().await.unwrap();
+    });
+    let request = ClientRequest::new("ws://test/".parse().unwrap());
+    let upgrade = client_handshake(near, &request, Duration::from_secs(10))
+        .await
+        .unwrap();
+    let (mut socket, _) = upgrade.into_websocket(Arc::new(Config::client())).unwrap();
+    let received = socket.recv().await;
+    assert!(
+        matches!(received, Err(SocketError::Protocol(ProtocolError::Masked))),
+        "{received:?}"
+    );
+    drop(socket);
+    server.await.unwrap();
+}
+
+/// All connections together may hold 256 KiB of unfinished messages: who wants more is told to come back.
+#[tokio::test(start_paused = true)]
+async fn f18_when_the_budget_for_unfinished_input_is_used_up_newcomers_get_1013() {
+    let scene = Scene::new();
+    let factory = scene.factory.clone().with_unfinished_input(256 * 1024);
+    scene
+        .leaves_nothing(0, async |scene| {
+            let part = RawFrame::binary(vec![7; 60 * 1024]).unfinished().masked(MASK);
+            let refused = factory.limit_hits().unfinished_input;
+            let mut peers = Vec::new();
+            for _ in 0..6 {
+                let mut peer = scene.open("/").await;
+                peer.send(&part).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                peers.push(peer);
+            }
+            assert_eq!(factory.unfinished_input(), 4 * 60 * 1024);
+            assert_eq!(factory.limit_hits().unfinished_input - refused, 2);
+            for peer in peers.split_off(4).iter_mut() {
+                peer.expect_close(Some(1013)).await.unwrap();
+                peer.expect_end().await.unwrap();
+            }
+            // Those that came first are served, and so is who sends whole messages.
+            scene.serves().await;
+            for mut peer in peers {
+                peer.send(&RawFrame::continuation("end").masked(MASK))
+                    .await
+                    .unwrap();
+                let echo = peer.next_frame().await.unwrap();
+                assert_eq!(echo.payload.len(), 60 * 1024 + 3);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(factory.unfinished_input(), 0);
         })
         .await;
 }

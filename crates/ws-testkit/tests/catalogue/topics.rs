@@ -1,0 +1,101 @@
+//! Publishing to many, of whom some do not read, and topics with names that somebody made up to hurt.
+
+use std::time::Duration;
+
+use ws_proto::{Config, PreparedMessage};
+use ws_testkit::RawFrame;
+
+use crate::scene::Scene;
+
+const MASK: [u8; 4] = [9, 8, 7, 6];
+const SUBSCRIBERS: usize = 500;
+const STALLED: usize = 5;
+const MESSAGES: usize = 200;
+
+fn message(number: usize) -> Vec<u8> {
+    [&number.to_be_bytes()[..], &[7; 1000]].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn w08_of_500_subscribers_five_stall_and_only_those_are_closed() {
+    let mut config = Config::server();
+    config.limits.hard_queue = 32 * 1024;
+    let scene = Scene::with(config, ws_handler::Server::new());
+    let mut stalled = Vec::new();
+    let mut healthy = Vec::new();
+    for number in 0..SUBSCRIBERS {
+        let mut peer = scene.open("/topics").await;
+        if number % (SUBSCRIBERS / STALLED) == 0 {
+            stalled.push(peer);
+            continue;
+        }
+        healthy.push(tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                let frame = peer.next_frame().await.unwrap();
+                assert_eq!(frame.payload, message(number), "each, once, in order");
+            }
+            peer
+        }));
+    }
+    let hub = scene.sessions.hub();
+    assert_eq!(hub.subscribers("news"), SUBSCRIBERS);
+    let mut closed = 0;
+    for number in 0..MESSAGES {
+        closed += hub
+            .publish("news", &PreparedMessage::binary(&message(number)))
+            .closed;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(closed, STALLED);
+    assert_eq!(scene.factory.limit_hits().hard_queue, STALLED as u64);
+    for task in healthy {
+        drop(task.await.unwrap());
+    }
+    for peer in &mut stalled {
+        let mut got = 0;
+        loop {
+            let frame = peer.next_frame().await.unwrap();
+            if frame.opcode == 8 {
+                assert_eq!(frame.close_code(), Some(1013));
+                break;
+            }
+            assert_eq!(frame.payload, message(got), "no gap before the end");
+            got += 1;
+        }
+        assert!(got < MESSAGES, "{got}");
+    }
+    drop(stalled);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((hub.topics(), scene.server.open_connections()), (0, 0));
+    scene.serves().await;
+}
+
+/// A topic is a name and nothing else: no tree of them is walked, whatever the name looks like.
+#[tokio::test(start_paused = true)]
+async fn topics_with_a_million_levels_and_thousands_of_topics_hurt_nobody() {
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let mut peer = scene.open("/topics").await;
+            let hub = scene.sessions.hub();
+            let deep = "/".repeat(1 << 20);
+            let wild = "a/+/#/*/".repeat(10_000);
+            let many = (0..3000).map(|number| format!("{}/{number}", "x/".repeat(number % 100)));
+            let mut names: Vec<String> = [deep, wild, String::new(), "\0".to_owned()].into();
+            names.extend(many);
+            for name in &names {
+                peer.send(&RawFrame::text(name.clone()).masked(MASK))
+                    .await
+                    .unwrap();
+                peer.expect(&RawFrame::text("subscribed")).await.unwrap();
+            }
+            assert_eq!(hub.topics(), names.len() + 1);
+            for name in &names {
+                assert_eq!(hub.publish(name, &PreparedMessage::text("x")).queued, 1);
+                peer.expect(&RawFrame::text("x")).await.unwrap();
+            }
+            drop(peer);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(hub.topics(), 0);
+        })
+        .await;
+}
