@@ -316,7 +316,7 @@ async fn whole_messages_do_not_touch_the_budget() {
     let Counted {
         mut socket, mut peer, ..
     } = open(&factory);
-    peer.send(BINARY, [1; 30_000]).await;
+    peer.send(BINARY, vec![1; 30_000]).await;
     assert!(socket.recv().await.unwrap().is_some());
     socket.send("fine").await.unwrap();
     let mut answer = [0; 6];

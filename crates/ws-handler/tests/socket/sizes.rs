@@ -61,6 +61,6 @@ async fn futures_and_their_parts_stay_small() {
     assert_at_most(
         "an echo by owned messages",
         size_of_val(&socket_echo(socket)),
-        1_470,
+        1_480,
     );
 }

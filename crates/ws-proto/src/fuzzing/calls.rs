@@ -51,27 +51,22 @@ impl Choices<'_> {
         self.0.next().copied().unwrap_or(0)
     }
 
-    /// Mostly small, else around the edges where frames change their form.
+    /// Mostly small, seldom around the edges where frames change their form: large ones take their time.
     fn length(&mut self) -> usize {
         let choice = usize::from(self.next());
         match choice {
-            0..=199 => choice,
-            200..=219 => 16_374 + choice - 200,
-            220..=239 => 65_526 + choice - 220,
+            0..=239 => choice,
+            240..=247 => 16_380 + choice - 240,
+            248..=253 => 65_533 + choice - 248,
             _ => choice * 300,
         }
     }
 
     fn text(&mut self) -> String {
-        let length = self.length() / 2;
-        let letters = ["a", "é", "€", "😀"];
-        letters
-            .iter()
-            .cycle()
-            .skip(length % 4)
-            .take(length)
-            .copied()
-            .collect()
+        let length = self.length();
+        let mut text = "aé€😀".repeat(length / 10);
+        text.extend(["é", "€", "😀"].iter().take(length % 4).copied());
+        text
     }
 
     fn bytes(&mut self) -> Vec<u8> {

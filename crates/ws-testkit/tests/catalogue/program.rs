@@ -87,10 +87,15 @@ async fn every_attack_over_tcp_gives_all_descriptors_back_and_panics_nowhere() {
         "echo-assemble",
         "--max-message-size",
         "1048576",
+    ];
+    let more = [
+        "--max-frame-size",
+        "1048576",
+        "--max-fragments",
+        "16384",
         "--deflate",
     ];
-    let more = ["--max-frame-size", "1048576", "--max-fragments", "16384"];
-    let program = Program::start(&[arguments, more].concat()).await;
+    let program = Program::start(&[&arguments[..], &more].concat()).await;
     let mut options = AttackOptions::new(program.url());
     // A loaded machine is no silent server.
     options.timeout = std::time::Duration::from_secs(60);

@@ -261,7 +261,7 @@ async fn h31_an_upgrade_during_shutdown_is_told_to_come_back() {
 #[tokio::test(start_paused = true)]
 async fn h32_connections_below_at_and_above_the_limit() {
     let server = ws_handler::Server::new().connection_limit(3);
-    let scene = Scene::with(ws_proto::Config::server(), server);
+    let scene = Scene::with(Config::server(), server);
     let mut first = scene.open("/").await;
     let _second = scene.open("/").await;
     scene.serves().await;
