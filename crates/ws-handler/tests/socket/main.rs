@@ -11,6 +11,7 @@ mod sizes;
 mod split;
 mod support;
 mod timers;
+mod turns;
 
 #[cfg(feature = "futures")]
 mod stream;

@@ -94,7 +94,7 @@ pub struct Link<IO = Io> {
     /// A fault that time has shown and that no wake has told yet.
     fault: Option<ProtocolError>,
     flags: Flags,
-    /// Bytes read since others had their turn.
+    /// Bytes read since others had their turn, and what messages cost on top.
     turn: u32,
     /// Bytes of unfinished input that the factory has counted for this connection.
     accounted: u32,
@@ -182,6 +182,7 @@ impl<IO> Link<IO> {
     /// The peer sent data: tells the idle timer.
     #[inline]
     pub fn handle_data(&mut self) {
+        self.turn = self.turn.saturating_add(wake::MESSAGE);
         // Only a ping can be one too many.
         let _ = self.timers.on_event(&Event::Binary(&[]));
     }
@@ -204,6 +205,7 @@ impl<IO> Link<IO> {
     ///
     /// As [`handle_ping`](Self::handle_ping).
     pub fn handle_ping_unanswered(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        self.turn = self.turn.saturating_add(wake::MESSAGE);
         self.timers.on_event(&Event::Ping(payload))
     }
 

@@ -18,10 +18,15 @@ use crate::socket::input::ReadBuffer;
 use crate::socket::pool;
 use crate::socket::signal::Signal;
 
-/// Bytes that a connection may read before it lets others have their turn, however much more has arrived: the
-/// smallest frames come at some 30,000 to this, which is about a millisecond of work; for large ones the detour over
-/// the runtime's queue does not show. (Tokio's own budget counts reads: 128 of them, each of 64 KiB here.)
+/// Bytes that a connection may read before it lets others have their turn, however much more has arrived: for
+/// large messages the detour over the runtime's queue does not show. The smallest frames count more than their bytes:
+/// the 11,000 of one read buffer are a turn already, and about a millisecond of work. (Tokio's own budget counts reads: 128 of them, each of 64 KiB here.)
 const TURN: u32 = 256 * 1024;
+
+/// What a message or a ping counts on top of its bytes: a callback and an answer cost about as much as reading so many.
+/// Without it the smallest frames took a turn of milliseconds, and the others waited for one of each such peer; with
+/// it such a peer yields after every read buffer, and a message of 4 KiB counts as 2 % more.
+pub(super) const MESSAGE: u32 = 64;
 
 /// Why [`Link::poll_wake`] returned.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
     /// unless a message is half received or output could not be written.
     ///
-    /// After 256 KiB it is pending once though more has arrived, so that others on the same thread have their turn.
+    /// After 256 KiB (each message and ping counts 64 bytes on top) it is pending once though more has arrived, so that others on the same thread have their turn.
     ///
     /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
     /// nothing is read.
@@ -216,14 +221,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// Lets others have their turn: the task goes to the end of the runtime's queue, without memory of the pool.
     fn yield_turn(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<Wake> {
         self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // Not by waking the task: it would run again before the runtime has looked at other sockets, which with busy
+        // tasks it does after 61 of their turns only. What tokio defers runs after that look. The future need not
+        // live on: its first poll has handed the waker over.
+        pin!(tokio::task::yield_now()).poll(cx).map(|()| Wake::Data)
     }
 
     fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
