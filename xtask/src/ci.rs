@@ -8,6 +8,7 @@ use crate::fuzz;
 use crate::interop;
 use crate::outcome::Outcome;
 use crate::process;
+use crate::soak;
 use crate::step::{self, Action, Need, Step};
 use crate::tidy;
 use crate::tools::{self, Tool};
@@ -15,7 +16,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -171,6 +172,13 @@ const STEPS: [Step; 16] = [
         action: Action::Check(fuzz::run),
     },
     Step {
+        name: "soak",
+        shows: "cut-down load shapes on the release binary: nothing leaks, nobody waits for others, nothing is lost",
+        need: Need::Required,
+        tools: &[],
+        action: Action::Check(soak::run),
+    },
+    Step {
         name: "wasm",
         shows: "ws-proto needs no operating system",
         need: Need::Optional,
@@ -255,6 +263,7 @@ mod tests {
             "tidy",
             "conformance",
             "interop",
+            "soak",
         ] {
             assert_eq!(names.iter().filter(|other| **other == name).count(), 1, "{name}");
         }

@@ -18,6 +18,7 @@ mod bench;
 mod conformance;
 mod fuzz;
 mod interop;
+mod soak;
 mod tidy;
 
 // layer 4: a check as a step

@@ -26,6 +26,8 @@ pub struct ServerGauges {
     pub subscribers: u64,
     /// Bytes waiting in the mailboxes of sessions (broadcasts above all), each item counted with a small overhead.
     pub queued_bytes: u64,
+    /// Bytes of messages that have begun and not ended, over all connections.
+    pub unfinished_bytes: u64,
     /// Read buffers of 64 KiB in use.
     pub read_buffers: u64,
     /// Tasks of the runtime that the server was started on.
@@ -34,6 +36,14 @@ pub struct ServerGauges {
     pub opened: u64,
     /// Subscribers closed with 1013 because they did not keep up, since the start (counter).
     pub closed_as_slow: u64,
+    /// Connections dropped because a pong did not come, since the start (counter).
+    pub pong_timeouts: u64,
+    /// Connections dropped because output made no progress, since the start (counter).
+    pub write_stalls: u64,
+    /// Times that a connection with much input had to let others have their turn, since the start (counter).
+    pub turns: u64,
+    /// Connections turned away because the server was full, since the start (counter).
+    pub turned_away: u64,
     /// Bytes of resident memory of the process; None where the system does not tell (it does on Linux).
     pub resident_bytes: Option<u64>,
     /// Open descriptors of the process; None as above.
@@ -60,10 +70,15 @@ impl ServerGauges {
             "topics": self.topics,
             "subscribers": self.subscribers,
             "queued_bytes": self.queued_bytes,
+            "unfinished_bytes": self.unfinished_bytes,
             "read_buffers": self.read_buffers,
             "tasks": self.tasks,
             "opened": self.opened,
             "closed_as_slow": self.closed_as_slow,
+            "pong_timeouts": self.pong_timeouts,
+            "write_stalls": self.write_stalls,
+            "turns": self.turns,
+            "turned_away": self.turned_away,
             "resident_bytes": self.resident_bytes,
             "descriptors": self.descriptors,
         });
@@ -85,10 +100,15 @@ impl ServerGauges {
             topics: number("topics")?,
             subscribers: number("subscribers")?,
             queued_bytes: number("queued_bytes")?,
+            unfinished_bytes: number("unfinished_bytes")?,
             read_buffers: number("read_buffers")?,
             tasks: number("tasks")?,
             opened: number("opened")?,
             closed_as_slow: number("closed_as_slow")?,
+            pong_timeouts: number("pong_timeouts")?,
+            write_stalls: number("write_stalls")?,
+            turns: number("turns")?,
+            turned_away: number("turned_away")?,
             resident_bytes: number("resident_bytes"),
             descriptors: number("descriptors"),
         })
@@ -112,6 +132,11 @@ mod tests {
             tasks: 8,
             opened: 9,
             closed_as_slow: 10,
+            unfinished_bytes: 12,
+            pong_timeouts: 13,
+            write_stalls: 14,
+            turns: 15,
+            turned_away: 16,
             resident_bytes: Some(11),
             descriptors: None,
         };

@@ -128,6 +128,7 @@ impl TestServer {
     /// now and then.
     #[must_use]
     pub fn gauges(&self) -> ServerGauges {
+        let hits = self.factory.limit_hits();
         let gauges = ServerGauges {
             connections: self.handle.open_connections() as u64,
             websockets: self.factory.open_connections() as u64,
@@ -139,6 +140,11 @@ impl TestServer {
             tasks: self.runtime.metrics().num_alive_tasks() as u64,
             opened: self.sessions.opened(),
             closed_as_slow: self.group.closed_as_slow(),
+            unfinished_bytes: self.factory.unfinished_input() as u64,
+            pong_timeouts: hits.pong,
+            write_stalls: hits.write_stall,
+            turns: hits.turns,
+            turned_away: self.handle.limit_hits().connections,
             ..ServerGauges::default()
         };
         gauges.with_process()

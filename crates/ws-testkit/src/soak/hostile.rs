@@ -124,7 +124,9 @@ pub(super) async fn run(options: &SoakOptions, findings: &mut Findings) -> Resul
         "bytes",
         SoakBound::AtMost(base + HELD * hostile(good) as f64),
     );
-    leak::counts_gone(findings, &before, &server.gauges_back_at(&before).await?);
+    let after = server.gauges_back_at(&before).await?;
+    findings.tell("turns of hostile peers cut off", after.turns as f64, "");
+    leak::counts_gone(findings, &before, &after);
     server.stop().await?.judge(findings);
     Ok(())
 }

@@ -131,6 +131,11 @@ pub(super) fn counts_gone(findings: &mut Findings, before: &ServerGauges, after:
             after.queued_bytes as f64,
         ),
         (
+            "unfinished bytes afterwards",
+            before.unfinished_bytes as f64,
+            after.unfinished_bytes as f64,
+        ),
+        (
             "read buffers afterwards",
             before.read_buffers as f64,
             after.read_buffers as f64,
@@ -148,6 +153,7 @@ pub(super) fn is_gone(before: &ServerGauges, now: &ServerGauges) -> bool {
         && now.topics <= before.topics
         && now.subscribers <= before.subscribers
         && now.queued_bytes <= before.queued_bytes
+        && now.unfinished_bytes <= before.unfinished_bytes
         && now.read_buffers <= before.read_buffers
         && now.tasks <= before.tasks
         && now.descriptors <= before.descriptors
@@ -239,6 +245,7 @@ mod tests {
             topics: 1,
             subscribers: 1,
             queued_bytes: 1,
+            unfinished_bytes: 1,
             read_buffers: 1,
             ..gauges(23 * MIB, 13, 4)
         };

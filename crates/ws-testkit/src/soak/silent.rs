@@ -86,7 +86,14 @@ pub(super) async fn run(options: &SoakOptions, findings: &mut Findings) -> Resul
         SoakBound::Exactly(lively as f64),
     );
     // The silent ones are still held here: what is gone is gone at the server.
-    leak::counts_gone(findings, &before, &server.gauges_back_at(&before).await?);
+    let after = server.gauges_back_at(&before).await?;
+    findings.check(
+        "pongs that did not come",
+        after.pong_timeouts as f64,
+        "",
+        SoakBound::Exactly(silent as f64),
+    );
+    leak::counts_gone(findings, &before, &after);
     drop(held);
     server.stop().await?.judge(findings);
     Ok(())

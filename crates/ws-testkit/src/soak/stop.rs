@@ -190,7 +190,7 @@ async fn converse(
                     let _ = busy.send(());
                 }
             }
-            Ok(Some(_)) => client.wrong = true,
+            Ok(Some(message)) => client.wrong |= message.is_data(),
             Ok(None) | Err(_) => break,
         }
     }
