@@ -10,6 +10,8 @@ use crate::workspace::Workspace;
 
 /// Long enough to see that a target works; a minute for all of them.
 const SECONDS: &str = "-max_total_time=5";
+/// Without them a run prints every input that it keeps.
+const QUIET: [&str; 2] = ["-verbosity=0", "-print_funcs=0"];
 /// Two cores need two minutes; this is for slow machines.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// A target that takes longer than this hangs.
@@ -75,6 +77,6 @@ fn smoke(workspace: &Workspace, name: &str) -> Result<(), String> {
             fuzz.arg(saved);
         }
     }
-    fuzz.args(["--", SECONDS]);
+    fuzz.args(["--", SECONDS]).args(QUIET);
     process::run(name, &mut fuzz, LIMIT)
 }

@@ -74,8 +74,12 @@ pub fn deflate_there_and_back(data: &[u8]) {
         let [options, length] = *head;
         let (seed, after) = after.split_at(usize::from(length).min(after.len()));
         rest = after;
-        // Long enough to leave every window, now and then.
-        let message = seed.repeat(if options & 1 == 1 { 300 } else { 1 });
+        // Long enough to leave every window, seldom: such messages take their time.
+        let message = seed.repeat(match options & 0x0F {
+            1 => 300,
+            3 | 5 | 7 => 10,
+            _ => 1,
+        });
         let queued = if options & 2 == 0 {
             send.binary(&message)
         } else {

@@ -70,7 +70,9 @@ async fn h11_h12_h13_a_head_below_at_and_above_the_default_limits() {
         (limits.total, limits.first_line, limits.headers),
         (16 << 10, 8 << 10, 100)
     );
-    hold(&Scene::new(), limits).await;
+    Scene::new()
+        .leaves_nothing(0, async |scene| hold(scene, limits).await)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,9 +82,7 @@ async fn h11_h12_h13_a_head_below_at_and_above_limits_of_ones_own() {
         first_line: 200,
         headers: 20,
     };
-    hold(
-        &Scene::with(Config::server(), Server::new().head_limits(limits)),
-        limits,
-    )
-    .await;
+    Scene::with(Config::server(), Server::new().head_limits(limits))
+        .leaves_nothing(0, async |scene| hold(scene, limits).await)
+        .await;
 }

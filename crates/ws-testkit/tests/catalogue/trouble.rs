@@ -223,19 +223,22 @@ async fn t06_a_peer_that_falls_silent_is_gone_after_50_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn t07_a_peer_that_only_answers_pings_stays() {
-    let scene = Scene::new();
-    let mut peer = scene.open("/").await;
-    for _ in 0..20 {
-        let ping = peer.next_frame().await.unwrap();
-        assert_eq!(ping.opcode, 9);
-        peer.send(&RawFrame::pong(ping.payload).masked(MASK))
-            .await
-            .unwrap();
-    }
-    peer.send(&RawFrame::text("after ten minutes").masked(MASK))
-        .await
-        .unwrap();
-    peer.expect(&RawFrame::text("after ten minutes")).await.unwrap();
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let mut peer = scene.open("/").await;
+            for _ in 0..20 {
+                let ping = peer.next_frame().await.unwrap();
+                assert_eq!(ping.opcode, 9);
+                peer.send(&RawFrame::pong(ping.payload).masked(MASK))
+                    .await
+                    .unwrap();
+            }
+            peer.send(&RawFrame::text("after ten minutes").masked(MASK))
+                .await
+                .unwrap();
+            peer.expect(&RawFrame::text("after ten minutes")).await.unwrap();
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,17 +264,20 @@ async fn h31_an_upgrade_during_shutdown_is_told_to_come_back() {
 #[tokio::test(start_paused = true)]
 async fn h32_connections_below_at_and_above_the_limit() {
     let server = ws_handler::Server::new().connection_limit(3);
-    let scene = Scene::with(Config::server(), server);
-    let mut first = scene.open("/").await;
-    let _second = scene.open("/").await;
-    scene.serves().await;
-    let _third = scene.open("/").await;
-    let mut answer = String::new();
-    scene.dial().read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    first
-        .send(&RawFrame::text("still here").masked(MASK))
-        .await
-        .unwrap();
-    first.expect(&RawFrame::text("still here")).await.unwrap();
+    Scene::with(Config::server(), server)
+        .leaves_nothing(0, async |scene| {
+            let mut first = scene.open("/").await;
+            let _second = scene.open("/").await;
+            scene.serves().await;
+            let _third = scene.open("/").await;
+            let mut answer = String::new();
+            scene.dial().read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            first
+                .send(&RawFrame::text("still here").masked(MASK))
+                .await
+                .unwrap();
+            first.expect(&RawFrame::text("still here")).await.unwrap();
+        })
+        .await;
 }
