@@ -5,10 +5,10 @@
 //! kept-alive connection (`hyper_upgrade`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -56,14 +56,14 @@ pub(crate) async fn open(
                 decided => carry_out(entrance, io, read, request, decided).await,
             }
         }
-        First::Refused(response) => answer_and_close(&entrance.house, io, encode_response(&response)).await,
+        First::Refused(response) => answer_and_close(&entrance.house, io, response).await,
         First::Gone => {}
     }
 }
 
 /// Answers a connection that was given no seat.
 pub(crate) async fn turn_away(house: Arc<House>, io: Io, why: HandshakeError, _permit: OwnedSemaphorePermit) {
-    answer_and_close(&house, io, encode_response(&why.response())).await;
+    answer_and_close(&house, io, why.response()).await;
 }
 
 /// Reads the first head within the time for it, which begins at accept and not at a byte.
@@ -159,7 +159,7 @@ fn hand_over(entrance: Entrance, host: Arc<dyn Host>, io: Io, request: &RequestH
 }
 
 /// A response after which nothing follows on this connection.
-fn last_response(mut response: Response<Bytes>, method: &Method) -> Vec<u8> {
+fn last_response(mut response: Response<Bytes>, method: &Method) -> Response<Bytes> {
     say_close(response.headers_mut());
     // RFC 9110 §9.3.2: no content, but the header fields that it would have had.
     if method == Method::HEAD && !response.body().is_empty() {
@@ -167,7 +167,7 @@ fn last_response(mut response: Response<Bytes>, method: &Method) -> Vec<u8> {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
         *response.body_mut() = Bytes::new();
     }
-    encode_response(&response)
+    response
 }
 
 /// RFC 9112 §9.6: "A server that ... does not wish to maintain persistent connections SHOULD send the "close"
@@ -183,9 +183,21 @@ pub(crate) fn say_close(headers: &mut HeaderMap) {
     }
 }
 
+/// RFC 9110 §6.6.1: "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx
+/// (Redirection), and 4xx (Client Error) responses". A 5xx gets one too; a 101 need not have it and goes without.
+fn date(headers: &mut HeaderMap) {
+    if headers.contains_key(DATE) {
+        return;
+    }
+    if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+        headers.insert(DATE, now);
+    }
+}
+
 /// Writes an answer that ends the connection, and closes so that it arrives.
-async fn answer_and_close(house: &House, mut io: Io, response: Vec<u8>) {
-    if answer(&mut io, &response).await && linger(&mut io).await == Lingered::CutShort {
+async fn answer_and_close(house: &House, mut io: Io, mut response: Response<Bytes>) {
+    date(response.headers_mut());
+    if answer(&mut io, &encode_response(&response)).await && linger(&mut io).await == Lingered::CutShort {
         house.hits.count(Limit::Linger);
     }
 }
@@ -202,10 +214,11 @@ async fn answer(io: &mut Io, response: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::header::CONNECTION;
-    use http::{Method, Response};
+    use http::header::{CONNECTION, DATE};
+    use http::{HeaderMap, HeaderValue, Method, Response};
 
-    use super::last_response;
+    use super::{date, last_response};
+    use crate::http1::encode_response;
 
     #[test]
     fn a_last_response_says_close_once_and_has_no_body_for_head() {
@@ -215,8 +228,9 @@ mod tests {
                 .body(Bytes::from_static(b"x\n"))
                 .unwrap()
         };
-        let text =
-            |method, connection| String::from_utf8(last_response(response(connection), &method)).unwrap();
+        let text = |method, connection| {
+            String::from_utf8(encode_response(&last_response(response(connection), &method))).unwrap()
+        };
         assert_eq!(
             text(Method::GET, "Upgrade, Close"),
             "HTTP/1.1 200 OK\r\nConnection: Upgrade, Close\r\nContent-Length: 2\r\n\r\nx\n"
@@ -225,5 +239,20 @@ mod tests {
             text(Method::HEAD, "keep-alive-not"),
             "HTTP/1.1 200 OK\r\nConnection: keep-alive-not\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_date_is_added_unless_there_is_one() {
+        let mut headers = HeaderMap::new();
+        date(&mut headers);
+        let added = httpdate::parse_http_date(headers[DATE].to_str().unwrap()).unwrap();
+        assert!(added.elapsed().unwrap().as_secs() < 60);
+        // The preferred form of RFC 9110 §5.6.7 has one length.
+        assert_eq!(headers[DATE].len(), "Sun, 06 Nov 1994 08:49:37 GMT".len());
+
+        let epoch = HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT");
+        headers.insert(DATE, epoch.clone());
+        date(&mut headers);
+        assert_eq!(headers.get_all(DATE).iter().collect::<Vec<_>>(), [&epoch]);
     }
 }

@@ -12,7 +12,10 @@ use ws_handler::{
     WebSocketHandler,
 };
 
-use crate::harness::{OLD_UPGRADE, Recorder, UPGRADE, all_gone, read_all, read_bytes, read_head, start};
+use crate::harness::{
+    OLD_UPGRADE, Recorder, UPGRADE, all_gone, assert_refuses, read_all, read_bytes, read_head,
+    refusal_in_a_flood, start,
+};
 
 fn echo() -> Recorder {
     Recorder::echo_bytes(WebSocketFactory::default())
@@ -75,14 +78,7 @@ async fn every_refusal_has_one_line_of_text_and_closes() {
         ),
     ] {
         let text = read_all(&mut server.network.send(&request).await).await;
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-        assert!(
-            head.lines()
-                .any(|line| line.starts_with("Connection: ") && line.ends_with("close")),
-            "{head}"
-        );
-        assert!(body.ends_with('\n') && body.lines().count() == 1, "{body:?}");
+        assert_refuses(&text, status);
     }
     all_gone(&server.handle).await;
 }
@@ -241,16 +237,8 @@ async fn a_refusal_arrives_though_the_peer_sent_much_more() {
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(ws_handler::serve(listener, NoService));
     for _ in 0..20 {
-        let mut peer = TcpStream::connect(address).await.unwrap();
-        peer.write_all(OLD_UPGRADE.as_bytes()).await.unwrap();
-        peer.write_all(&[b'x'; 60 * 1024]).await.unwrap();
-        // Without a lingering close, the reset that the unread bytes provoke ends this with an error.
-        let mut text = String::new();
-        peer.read_to_string(&mut text).await.unwrap();
-        assert!(
-            text.starts_with("HTTP/1.1 426 ") && text.ends_with('\n'),
-            "{text}"
-        );
+        let peer = TcpStream::connect(address).await.unwrap();
+        refusal_in_a_flood(peer).await;
     }
     server.abort();
 }

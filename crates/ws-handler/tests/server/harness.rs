@@ -1,12 +1,16 @@
 //! A server without a network: an in-memory listener, so that time can be virtual, and services that record what
 //! they were asked.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use ws_handler::{
@@ -195,6 +199,44 @@ impl Service for Recorder {
         }
         (self.answer)(request)
     }
+}
+
+/// A refusal with this status, or one that begins so: dated, closing, with one line of text.
+pub(crate) fn assert_refuses(text: &str, status: &str) {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+    assert!(
+        head.lines()
+            .any(|line| line.starts_with("Connection: ") && line.ends_with("close")),
+        "{head}"
+    );
+    let dates = head.lines().filter(|line| line.starts_with("Date: "));
+    assert_eq!(dates.count(), 1, "RFC 9110 §6.6.1: {head}");
+    assert!(body.ends_with('\n') && body.lines().count() == 1, "{body:?}");
+}
+
+/// Polls a future `count` times, letting others run in between, and says what came out.
+pub(crate) async fn poll_times<F: Future>(mut future: Pin<&mut F>, count: usize) -> Option<F::Output> {
+    for _ in 0..count {
+        if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+/// Sends an upgrade that is refused, and much more behind it; the whole refusal must arrive. Without a lingering close
+/// the reset that the unread bytes provoke ends this with an error.
+pub(crate) async fn refusal_in_a_flood(mut peer: TcpStream) {
+    peer.write_all(OLD_UPGRADE.as_bytes()).await.unwrap();
+    peer.write_all(&[b'x'; 60 * 1024]).await.unwrap();
+    let mut text = String::new();
+    peer.read_to_string(&mut text).await.unwrap();
+    assert!(
+        text.starts_with("HTTP/1.1 426 ") && text.ends_with('\n'),
+        "{text}"
+    );
 }
 
 /// Waits until no connection is open. Panics when that takes more than a (virtual) minute.

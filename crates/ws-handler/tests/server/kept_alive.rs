@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use ws_handler::{
     HyperService, Outcome, PeerInfo, PlainConnection, RequestHead, Server, Service, WebSocketFactory,
@@ -18,7 +18,8 @@ use ws_handler::{
 };
 
 use crate::harness::{
-    OLD_UPGRADE, Recorder, Running, UPGRADE, all_gone, read_all, read_bytes, read_head, read_response, start,
+    OLD_UPGRADE, Recorder, Running, UPGRADE, all_gone, assert_refuses, read_all, read_bytes, read_head,
+    read_response, refusal_in_a_flood, start,
 };
 
 const GET: &str = "GET /plain HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -141,14 +142,7 @@ async fn nothing_after_a_later_refusal_is_parsed() {
         sleep(Duration::from_millis(1)).await;
         peer.write_all(GET.as_bytes()).await.unwrap();
         let text = read_all(&mut peer).await;
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 4"), "{text}");
-        assert!(
-            head.lines()
-                .any(|line| line.starts_with("Connection: ") && line.ends_with("close")),
-            "{head}"
-        );
-        assert!(body.ends_with('\n') && body.lines().count() == 1, "{body:?}");
+        assert_refuses(&text, "4");
         assert_eq!(plain.load(Ordering::SeqCst), 1, "{refused}");
         assert_eq!(recorder.seen(), ["/chat"]);
         all_gone(&server.handle).await;
@@ -174,14 +168,7 @@ async fn a_later_refusal_arrives_though_the_peer_sent_much_more() {
         let mut peer = tokio::net::TcpStream::connect(address).await.unwrap();
         peer.write_all(GET.as_bytes()).await.unwrap();
         assert_eq!(read_response(&mut peer).await.1, "plain");
-        peer.write_all(OLD_UPGRADE.as_bytes()).await.unwrap();
-        peer.write_all(&[b'x'; 60 * 1024]).await.unwrap();
-        let mut text = String::new();
-        peer.read_to_string(&mut text).await.unwrap();
-        assert!(
-            text.starts_with("HTTP/1.1 426 ") && text.ends_with('\n'),
-            "{text}"
-        );
+        refusal_in_a_flood(peer).await;
     }
     server.abort();
 }
