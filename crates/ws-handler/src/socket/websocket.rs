@@ -366,8 +366,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Closes the connection: sends a Close frame after everything that is queued, waits for the peer's, discarding
-    /// what still arrives, and for the end of the stream (RFC 6455 §7.1.2). After that the socket can be dropped
-    /// without harm.
+    /// what still arrives, and for the end of the stream (RFC 6455 §7.1.2). After that the stream is shut down, so the
+    /// socket can be dropped, or kept, without harm.
     ///
     /// Takes no longer than [`Timeouts::close`](ws_proto::Timeouts::close) (10 s) and
     /// [`Timeouts::drain`](ws_proto::Timeouts::drain) (2 s) together. A connection that is closing already is brought

@@ -55,6 +55,45 @@ async fn a_client_waits_for_the_server_to_end_tcp() {
     client.await.unwrap().unwrap();
 }
 
+/// What must happen while a socket is kept, instead of a test that never ends.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .unwrap()
+}
+
+/// Over TCP the server would wait in vain for the end of a connection that its client is done with.
+#[tokio::test(start_paused = true)]
+async fn a_closed_client_that_is_kept_has_ended_the_stream() {
+    for server_ends_first in [true, false] {
+        let (near, far) = tokio::io::duplex(1024);
+        let mut client = socket(near, Role::Client);
+        let mut peer = Peer::new(far, Role::Server);
+        let client = tokio::spawn(async move { client.close(CloseCode::NORMAL, "").await.map(|()| client) });
+        assert_eq!(peer.frame().await.unwrap().close_code(), 1000);
+        peer.send(CLOSE, close_payload(1000, "")).await;
+        if server_ends_first {
+            peer.io.shutdown().await.unwrap();
+        }
+        let kept = client.await.unwrap().unwrap();
+        assert_eq!(soon(peer.frame()).await, None);
+        assert!(kept.close_reason().unwrap().clean);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_socket_that_is_kept_has_ended_the_stream() {
+    for role in [Role::Server, Role::Client] {
+        let (near, far) = tokio::io::duplex(1024);
+        let mut kept = socket(near, role);
+        let mut peer = Peer::new(far, role.peer());
+        peer.io.shutdown().await.unwrap();
+        assert!(matches!(kept.recv().await, Err(SocketError::Lost(Lost::Eof))));
+        assert_eq!(soon(peer.frame()).await, None, "{role:?}");
+        drop(kept);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn close_discards_what_still_arrives_and_completes_the_handshake() {
     let (mut server, mut peer) = server_and_peer(1024);

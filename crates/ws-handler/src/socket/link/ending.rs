@@ -20,18 +20,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         loop {
             match self.tcp.poll(&self.send) {
                 TcpAction::KeepOpen => return Poll::Ready(false),
-                TcpAction::Drop => return Poll::Ready(true),
+                TcpAction::Drop => break,
                 TcpAction::HalfClose => {
-                    // A stream that fails now is as good as one that is shut down.
-                    let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+                    ready!(self.poll_half_close(cx));
                     self.tcp.handle_half_closed();
                 }
                 TcpAction::Drain => ready!(self.poll_discard(cx, buffer)),
             }
             if self.signal.peek(Signal::KILL) != 0 {
-                return Poll::Ready(true);
+                break;
             }
         }
+        // The stream is dropped with this link, which its owner may keep for long: so that the peer learns of the end
+        // now, as far as that is possible without waiting.
+        let _at_once = self.poll_half_close(cx);
+        Poll::Ready(true)
+    }
+
+    /// Shuts the sending direction down, once. A stream that fails at that is as good as one that is shut down.
+    fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.flags.half_closed {
+            let _failed = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.flags.half_closed = true;
+        }
+        Poll::Ready(())
     }
 
     /// Reads once and throws away.

@@ -117,6 +117,8 @@ struct Flags {
     blocked: bool,
     /// The receive path holds an assembly buffer of the pool.
     assembly_lent: bool,
+    /// The sending direction of the stream was shut down.
+    half_closed: bool,
     reading: Reading,
 }
 
