@@ -86,6 +86,21 @@ async fn reading_a_head_is_cancel_safe() {
     far.write_all(b"\nrest").await.unwrap();
     check(&reader.read_request(&mut near).await.unwrap().unwrap());
     assert_eq!(reader.into_leftover(), &b"rest"[..]);
+
+    let response = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n";
+    let mut reader = HeadReader::new(HeadLimits::default());
+    for byte in &response[..response.len() - 1] {
+        far.write_all(&[*byte]).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = reader.read_response(&mut near) => panic!("the head is not complete"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    far.write_all(b"\nrest").await.unwrap();
+    let head = reader.read_response(&mut near).await.unwrap();
+    assert_eq!(head.status(), 404);
+    assert_eq!(reader.into_leftover(), &b"rest"[..]);
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ use crate::opening::{Opening, Refusal};
 pub trait Filter: Send + Sync + 'static {
     /// Lets the request pass, or refuses it with an HTTP response.
     ///
-    /// Cancel safety: the future is dropped if the server's upgrade timeout (15 s from accept) passes.
+    /// Cancel safety: the future is dropped if the server's upgrade timeout (15 s from accept) passes, or if the server
+    /// stops; the client gets 503 then.
     ///
     /// # Errors
     /// The refusal.

@@ -1,4 +1,5 @@
-//! The rule about asynchronous functions: their documentation says what happens when the future is dropped.
+//! The rule about asynchronous functions: their documentation says what happens when the future is dropped. Here is
+//! also which functions these are. That each is named by a test is in `coverage`.
 //!
 //! Read by lines, as rustfmt lays them out. Functions that only a crate sees are free.
 
@@ -7,27 +8,85 @@ use crate::workspace::TextFile;
 /// Lines of a signature that are looked at for what it returns.
 const SIGNATURE: usize = 12;
 
+/// A public asynchronous function of a library.
+pub(super) struct Asynchronous<'a> {
+    path: &'a str,
+    /// From 1.
+    line: usize,
+    text: &'a str,
+    /// Whether its documentation speaks of cancelling.
+    speaks: bool,
+    /// `crate/Type::method`, or `crate/function`.
+    pub(super) name: String,
+}
+
 /// Public asynchronous functions of the libraries whose documentation does not speak of cancelling.
 pub(super) fn told(files: &[TextFile]) -> Vec<String> {
-    let of_a_library = |file: &&TextFile| {
-        let path = file.path.as_str();
-        path.starts_with("crates/") && path.contains("/src/") && path.ends_with(".rs")
-    };
-    let mut complaints = Vec::new();
-    for file in files.iter().filter(of_a_library) {
+    let silent = asynchronous(files)
+        .into_iter()
+        .filter(|function| !function.speaks);
+    silent
+        .map(|function| {
+            let Asynchronous { path, line, text, .. } = function;
+            format!("{path}:{line}: no word on cancel safety: {text}")
+        })
+        .collect()
+}
+
+/// All public asynchronous functions of the libraries.
+pub(super) fn asynchronous(files: &[TextFile]) -> Vec<Asynchronous<'_>> {
+    let mut found = Vec::new();
+    for file in files {
+        let owner = file
+            .path
+            .strip_prefix("crates/")
+            .and_then(|path| path.split_once("/src/"));
+        let Some((owner, _)) = owner.filter(|(_, path)| path.ends_with(".rs")) else {
+            continue;
+        };
+        let mut kind = "";
         let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
-        for (number, line) in lines.iter().enumerate() {
-            let signature = lines.get(number..).unwrap_or_default();
-            if is_asynchronous(signature) && !speaks(lines.get(..number).unwrap_or_default()) {
-                complaints.push(format!(
-                    "{}:{}: no word on cancel safety: {line}",
-                    file.path,
-                    number + 1
-                ));
+        for (number, line) in file.text.lines().enumerate() {
+            if line.starts_with("impl") || line.starts_with('}') {
+                kind = implemented(line);
+            }
+            if is_asynchronous(lines.get(number..).unwrap_or_default()) {
+                let function = line.split_once("fn ").map_or("", |(_, rest)| word(rest));
+                let between = if kind.is_empty() { "" } else { "::" };
+                found.push(Asynchronous {
+                    path: &file.path,
+                    line: number + 1,
+                    text: line.trim(),
+                    speaks: speaks(lines.get(..number).unwrap_or_default()),
+                    name: format!("{owner}/{kind}{between}{function}"),
+                });
             }
         }
     }
-    complaints
+    found
+}
+
+/// The type that an `impl` line is about; nothing for any other line.
+fn implemented(line: &str) -> &str {
+    let Some(rest) = line.strip_prefix("impl") else {
+        return "";
+    };
+    let mut depth = 0;
+    let begin = rest.find(|c| {
+        depth += i32::from(c == '<') - i32::from(c == '>');
+        depth == 0 && c == ' '
+    });
+    word(
+        begin
+            .and_then(|begin| rest.get(begin..))
+            .unwrap_or_default()
+            .trim_start(),
+    )
+}
+
+fn word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
 }
 
 /// Whether a public function begins here that is async, or returns a future.
@@ -64,7 +123,7 @@ fn speaks(above: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{asynchronous, told};
     use crate::tidy::sample;
 
     #[test]
@@ -88,5 +147,17 @@ mod tests {
             assert!(told(&sample(&[("crates/a/src/b.rs", text)])).is_empty(), "{text}");
         }
         assert!(told(&sample(&[("crates/a/tests/b.rs", silent[0])])).is_empty());
+    }
+
+    #[test]
+    fn asynchronous_functions_have_the_name_of_their_type() {
+        let text = "pub async fn serve() {\n}\nimpl<IO: Read + Unpin> Link<IO> {\n    pub fn text(&self) -> SendData<'_> {\n    }\n    \
+                    pub fn len(&self) -> usize {\n    }\n}\nimpl Server {\n    pub async fn bind(self) {\n    }\n}\n";
+        let files = sample(&[("crates/a/src/b.rs", text)]);
+        let names: Vec<_> = asynchronous(&files)
+            .into_iter()
+            .map(|function| function.name)
+            .collect();
+        assert_eq!(names, ["a/serve", "a/Link::text", "a/Server::bind"]);
     }
 }

@@ -1,14 +1,19 @@
-//! The rules about tests cited in docs/SECURITY.md and docs/RFC-COVERAGE.md. Of the latter: every row names a module that exists and at least one test that exists.
-//! A row is `| MUST | section | module | test |`; modules and tests stand in backquotes.
+//! The rules about tests cited in documents.
+//!
+//! docs/RFC-COVERAGE.md: every row names a module that exists and at least one test that exists. A row is
+//! `| MUST | section | module | test |`; modules and tests stand in backquotes. docs/SECURITY.md: every attack has a test
+//! or a reason. docs/CANCEL-SAFETY.md: every public asynchronous function has a test that drops it.
 
 use std::collections::BTreeSet;
 
 use crate::workspace::TextFile;
 
+use super::cancellation::asynchronous;
 use super::code::{code_only, is_word};
 
 const DOCUMENT: &str = "docs/RFC-COVERAGE.md";
 const SECURITY: &str = "docs/SECURITY.md";
+const CANCEL_SAFETY: &str = "docs/CANCEL-SAFETY.md";
 
 /// Complaints about rows that cite what is not there.
 pub(super) fn citations(files: &[TextFile]) -> Vec<String> {
@@ -90,6 +95,45 @@ pub(super) fn defences(files: &[TextFile]) -> Vec<String> {
     complaints
 }
 
+/// Complaints about docs/CANCEL-SAFETY.md, whose rows are `| functions | what a dropped one leaves | tests |`: each
+/// public asynchronous function has a row, each row's functions and tests exist.
+pub(super) fn dropped(files: &[TextFile]) -> Vec<String> {
+    let Some(document) = files.iter().find(|file| file.path == CANCEL_SAFETY) else {
+        return vec![format!("{CANCEL_SAFETY} is gone")];
+    };
+    let tests = all_tests(files);
+    let mut missing: BTreeSet<_> = asynchronous(files)
+        .into_iter()
+        .map(|function| function.name)
+        .collect();
+    let existing = missing.clone();
+    let mut complaints = Vec::new();
+    for (number, cells) in rows(&document.text) {
+        let [functions, _, cited] = cells.as_slice() else {
+            continue;
+        };
+        if *cited == "test" {
+            continue;
+        }
+        let mut complain = |what: String| complaints.push(format!("{CANCEL_SAFETY}:{number}: {what}"));
+        let (functions, cited) = (quoted(functions), quoted(cited));
+        if functions.is_empty() || cited.is_empty() {
+            complain("no function or no test in backquotes".to_owned());
+        }
+        for function in functions {
+            missing.remove(function);
+            if !existing.contains(function) {
+                complain(format!("there is no public asynchronous function {function}"));
+            }
+        }
+        let unknown = cited.iter().filter(|name| !tests.contains(**name));
+        unknown.for_each(|name| complain(format!("there is no test {name}")));
+    }
+    let unnamed = missing.iter();
+    complaints.extend(unnamed.map(|function| format!("{CANCEL_SAFETY}: no test drops {function}")));
+    complaints
+}
+
 /// The rows of all tables with their line numbers; heads and rules are no rows.
 fn rows(document: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
     let numbered = document
@@ -151,7 +195,7 @@ fn tests_in(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DOCUMENT, SECURITY, citations, defences, tests_in};
+    use super::{CANCEL_SAFETY, DOCUMENT, SECURITY, citations, defences, dropped, tests_in};
     use crate::tidy::sample;
 
     const SOURCE: (&str, &str) = (
@@ -227,5 +271,31 @@ mod tests {
         );
         assert_eq!(complaints("| H01 | POST | by eye |").len(), 1);
         assert_eq!(complaints("").len(), 1, "a document without rows");
+    }
+
+    #[test]
+    fn an_asynchronous_function_that_no_test_drops_is_refused() {
+        let library = (
+            "crates/a/src/b.rs",
+            "impl Server {\n    pub async fn bind() {}\n}\n",
+        );
+        let complaints = |row: &str| {
+            let document = format!("| function | dropped | test |\n|---|---|---|\n{row}\n");
+            dropped(&sample(&[SOURCE, library, (CANCEL_SAFETY, &document)]))
+        };
+        assert_eq!(
+            complaints("| `a/Server::bind` | nothing | `masks` |"),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            complaints(""),
+            ["docs/CANCEL-SAFETY.md: no test drops a/Server::bind"]
+        );
+        assert_eq!(complaints("| `a/Server::bind` | nothing | `gone` |").len(), 1);
+        assert_eq!(complaints("| `a/Server::bind` | nothing | |").len(), 1);
+        assert_eq!(
+            complaints("| `a/Server::bind`, `a/gone` | nothing | `masks` |"),
+            ["docs/CANCEL-SAFETY.md:3: there is no public asynchronous function a/gone"]
+        );
     }
 }

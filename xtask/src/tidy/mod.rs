@@ -12,10 +12,12 @@ mod modules;
 
 // layer 4: the rules
 mod cancellation;
-mod coverage;
 mod files;
 mod layers;
 mod manifests;
+
+// layer 5: rules that stand on others
+mod coverage;
 
 use serde_json::Value;
 
@@ -34,7 +36,7 @@ struct Tree {
 /// A rule: its name and how it is checked.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     ("crates point one way", |tree| {
         manifests::direction(&tree.manifests)
     }),
@@ -54,6 +56,9 @@ const RULES: [Rule; 10] = [
     }),
     ("every async function tells its cancel safety", |tree| {
         cancellation::told(&tree.files)
+    }),
+    ("a test drops every async function", |tree| {
+        coverage::dropped(&tree.files)
     }),
     ("every cited test and module exists", |tree| {
         coverage::citations(&tree.files)

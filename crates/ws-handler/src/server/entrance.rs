@@ -13,7 +13,6 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use http::StatusCode;
-#[cfg(feature = "hyper")]
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
@@ -86,7 +85,6 @@ impl Entrance {
     }
 
     /// Cancelled when the server begins to stop.
-    #[cfg(feature = "hyper")]
     pub(crate) fn stop_token(&self) -> CancellationToken {
         self.house.stopping.clone()
     }

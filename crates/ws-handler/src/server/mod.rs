@@ -210,7 +210,8 @@ impl<L: Listener> BoundServer<L> {
     /// Accepts and serves until [`ServerHandle::shutdown`] has stopped the server.
     ///
     /// Connections run in tasks of their own. Cancel safety: if this future is dropped, nothing more is accepted on
-    /// this runtime, and open connections go on.
+    /// this runtime, and open connections go on. [Workers](Server::workers) have runtimes of their own: once they have
+    /// started, with the first poll, they accept until [`ServerHandle::shutdown`].
     pub async fn serve(self, service: impl Service) -> StopSummary {
         let Self {
             limits,

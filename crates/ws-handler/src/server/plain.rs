@@ -3,6 +3,7 @@
 //! Here: [`PlainConnection`], the stream with everything the peer has sent so far put back in front. Not here: who
 //! serves it (`hyper_upgrade`, or any [`Service::handover`](super::Service::handover)).
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -38,8 +39,10 @@ impl PlainConnection {
 
     /// Waits until the server begins to stop: finish the request in progress, take no other, and close. What is
     /// still open at the end of the shutdown's timeout is dropped. Cancel safe.
-    pub async fn stopping(&self) {
-        self.entrance.stopping().await;
+    ///
+    /// The future borrows nothing: the connection can be read and written beside it.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.entrance.stop_token().cancelled_owned()
     }
 
     /// The stream, and the way back to the server.

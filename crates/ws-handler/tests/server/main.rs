@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod cancel;
 mod counters;
 mod first_request;
 #[cfg(feature = "hyper")]

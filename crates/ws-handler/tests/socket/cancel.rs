@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use ws_handler::{Link, ReadBuffer, Receiver, Sender, Signal, Wake, WebSocket};
 use ws_proto::{
-    CloseCode, Config, Event, Message, MessageKind, PreparedMessage, ReceivePath, Role, SendPath,
+    CloseCode, Config, Event, Message, MessageKind, PreparedMessage, ReceivePath, Role, SendOptions, SendPath,
 };
 
 use crate::support::{
@@ -205,6 +205,17 @@ async fn sends_of_a_socket_dropped_at_any_point_send_all_or_nothing() {
             })
             .await;
             at_every_point(role, BINARY, size, async |socket: &mut WebSocket<Cut>| {
+                let options = SendOptions::new();
+                socket.send_with(vec![7; size], options).await.unwrap();
+            })
+            .await;
+            at_every_point(role, BINARY, size, async |socket: &mut WebSocket<Cut>| {
+                // A send that is dropped when it has queued leaves the rest to the flush.
+                poll_times(pin!(socket.send(vec![7; size])), 1).await;
+                socket.flush().await.unwrap();
+            })
+            .await;
+            at_every_point(role, BINARY, size, async |socket: &mut WebSocket<Cut>| {
                 socket
                     .send_prepared(&PreparedMessage::binary(&vec![7; size]))
                     .await
@@ -237,6 +248,12 @@ async fn sends_of_a_half_dropped_at_any_point_send_all_or_nothing() {
         for size in SIZES {
             at_every_point(role, BINARY, size, async |halves: &mut Halves| {
                 halves.0.send(vec![7; size]).await.unwrap();
+                halves.0.flush().await.unwrap();
+            })
+            .await;
+            at_every_point(role, BINARY, size, async |halves: &mut Halves| {
+                let options = SendOptions::new();
+                halves.0.send_with(vec![7; size], options).await.unwrap();
                 halves.0.flush().await.unwrap();
             })
             .await;

@@ -173,7 +173,7 @@ impl Session {
     /// at once, unless the queue is above its soft limit: then it waits. From 16 KiB on it is written straight from
     /// `text`.
     ///
-    /// Cancel safe: dropped before the first poll, nothing is sent; later, the message is sent whole.
+    /// Cancel safe: dropped while it waits for the queue, nothing is sent; dropped later, the message is sent whole.
     ///
     /// # Errors
     /// [`SocketError::Use`] after a Close frame or while a message of fragments is open; otherwise the connection is

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use ws_proto::{CloseCode, Config, Message, MessageKind, PreparedMessage, UseError};
+use ws_proto::{CloseCode, Config, Message, MessageKind, PreparedMessage, SendOptions, UseError};
 use ws_servlet::{Endpoint, EndpointError, Hub, Overflow, Route, Session, SessionHandle, WebSocketServlet};
 
 use crate::rig::{BINARY, FIN, PING, Peer, Rig, TEXT};
@@ -231,9 +231,7 @@ async fn who_sends_too_fast_waits() {
     let servlet = servlet(narrow());
     let sessions = servlet.sessions().clone();
     let rig = Rig::new(servlet);
-    let mut peer = rig.dial(512).await;
-    peer.write(crate::rig::upgrade("/", "").as_bytes()).await;
-    peer.head().await;
+    let mut peer = rig.open_narrow("/").await;
     assert_eq!(peer.read_text().await, "ready");
     let handle = handle(&sessions).await;
     let sender = tokio::spawn(async move {
@@ -286,9 +284,7 @@ async fn a_send_that_is_dropped_while_it_waits_sends_nothing() {
     let servlet = servlet(narrow());
     let sessions = servlet.sessions().clone();
     let rig = Rig::new(servlet);
-    let mut peer = rig.dial(512).await;
-    peer.write(crate::rig::upgrade("/", "").as_bytes()).await;
-    peer.head().await;
+    let mut peer = rig.open_narrow("/").await;
     assert_eq!(peer.read_text().await, "ready");
     let handle = handle(&sessions).await;
     let (mut accepted, mut given_up) = (Vec::new(), 0);
@@ -314,22 +310,37 @@ async fn a_send_that_is_dropped_while_it_waits_sends_nothing() {
     assert_eq!(peer.read_text().await, "end");
 }
 
-/// Gives each send ten milliseconds.
+/// Gives each send ten milliseconds, and says how many of them were ready by then.
 struct Impatient;
 
 impl Endpoint for Impatient {
-    async fn on_text(&mut self, session: &mut Session, text: &str) -> Result<(), EndpointError> {
-        let news = PreparedMessage::text(&"p".repeat(300));
+    async fn on_text(&mut self, session: &mut Session, verb: &str) -> Result<(), EndpointError> {
+        let text = "m".repeat(300);
+        let news = PreparedMessage::text(&text);
+        let plain = SendOptions::new().compress(false);
         let mut sent = 0;
         for _ in 0..20 {
-            let wait = Duration::from_millis(10);
-            let result = match text {
-                "send" => tokio::time::timeout(wait, session.send("m".repeat(300))).await,
-                _ => tokio::time::timeout(wait, session.prepared(&news)).await,
+            let sending = async {
+                match verb {
+                    "send" => session.send(text.clone()).await,
+                    "send_with" => session.send_with(text.clone(), plain).await,
+                    "prepared" => session.prepared(&news).await,
+                    "binary" => session.binary(text.as_bytes()).await,
+                    "fragment" => {
+                        session
+                            .send_fragment(MessageKind::Text, text.as_bytes(), true)
+                            .await
+                    }
+                    _ => session.text(&text).await,
+                }
             };
-            if let Ok(result) = result {
+            if let Ok(result) = tokio::time::timeout(Duration::from_millis(10), sending).await {
                 result?;
                 sent += 1;
+            }
+            if verb == "flush" {
+                // What a flush that is dropped has not written stays queued.
+                let _ = tokio::time::timeout(Duration::from_millis(10), session.flush()).await;
             }
         }
         // Waits until the peer reads.
@@ -343,21 +354,32 @@ impl Endpoint for Impatient {
 async fn a_sessions_own_send_may_be_dropped_too() {
     let route = Route::new(|_| Impatient).config(narrow());
     let rig = Rig::new(WebSocketServlet::builder().route("/", route).build().unwrap());
-    for verb in ["send", "prepared"] {
-        let mut peer = rig.dial(512).await;
-        peer.write(crate::rig::upgrade("/", "").as_bytes()).await;
-        peer.head().await;
+    for verb in [
+        "send",
+        "send_with",
+        "prepared",
+        "text",
+        "binary",
+        "fragment",
+        "flush",
+    ] {
+        let mut peer = rig.open_narrow("/").await;
         peer.text(verb).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut messages = 0;
         let said = loop {
-            let text = peer.read_text().await;
+            let (first, payload) = peer.frame().await.unwrap();
+            let text = String::from_utf8(payload).unwrap();
             match text.strip_prefix("sent ") {
                 Some(said) => break said.parse::<i32>().unwrap(),
-                None => messages += i32::from(text.len() == 300),
+                None => {
+                    let opcode = if verb == "binary" { BINARY } else { TEXT };
+                    assert_eq!((first, text), (FIN | opcode, "m".repeat(300)), "{verb}");
+                    messages += 1;
+                }
             }
         };
-        assert!((3..20).contains(&said), "{said}");
+        assert!((3..20).contains(&said), "{verb}: {said}");
         assert_eq!(said, messages, "{verb}");
     }
 }

@@ -93,7 +93,11 @@ impl Rig {
 
     /// Sends an upgrade and returns the head of the answer.
     pub(crate) async fn upgrade(&self, target: &str, headers: &str) -> (Peer, String) {
-        let mut peer = self.dial(1 << 20).await;
+        self.upgrade_over(1 << 20, target, headers).await
+    }
+
+    async fn upgrade_over(&self, room: usize, target: &str, headers: &str) -> (Peer, String) {
+        let mut peer = self.dial(room).await;
         peer.write(upgrade(target, headers).as_bytes()).await;
         let head = peer.head().await;
         (peer, head)
@@ -102,6 +106,13 @@ impl Rig {
     /// An open WebSocket.
     pub(crate) async fn open(&self, target: &str) -> Peer {
         let (peer, head) = self.upgrade(target, "").await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        peer
+    }
+
+    /// An open WebSocket over a pipe that holds very little, so that whoever sends to it soon waits.
+    pub(crate) async fn open_narrow(&self, target: &str) -> Peer {
+        let (peer, head) = self.upgrade_over(512, target, "").await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         peer
     }
