@@ -28,7 +28,9 @@ fn request(lines: &[&str]) -> Request<()> {
 
 fn answered<B>(response: &Response<B>) -> Vec<&str> {
     let lines = response.headers().get_all("sec-websocket-extensions");
-    lines.into_iter().map(|line| line.to_str().unwrap()).collect()
+    let lines: Vec<_> = lines.into_iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(lines.len() <= 1, "RFC 6455 §11.3.2: {lines:?}");
+    lines.into_iter().flat_map(|line| line.split(", ")).collect()
 }
 
 /// Opens a connection with these extensions at the two ends: client, server.

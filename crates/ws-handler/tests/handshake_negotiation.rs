@@ -129,7 +129,7 @@ fn extensions_are_answered_once_and_without_conflict() {
         .get_all("sec-websocket-extensions")
         .into_iter()
         .collect();
-    assert_eq!(sent, ["one; ok=1", "two; ok=1"]);
+    assert_eq!(sent, ["one; ok=1, two; ok=1"], "in one header field");
     assert_eq!(accepted.negotiated.extensions.len(), 2);
     assert_eq!(
         accepted.negotiated.reserved,

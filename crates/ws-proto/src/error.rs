@@ -158,33 +158,38 @@ mod tests {
     use super::ProtocolError;
 
     #[test]
-    fn every_fault_has_a_sendable_code_and_a_reason_that_fits() {
+    fn every_fault_has_its_code_and_a_reason_that_fits() {
         use ProtocolError as E;
-        for error in [
-            E::ReservedBits,
-            E::ReservedOpcode(3),
-            E::FragmentedControl,
-            E::ControlTooLong,
-            E::LengthNotMinimal,
-            E::LengthTopBit,
-            E::Unmasked,
-            E::Masked,
-            E::UnexpectedContinuation,
-            E::ExpectedContinuation,
-            E::ClosePayloadLength,
-            E::CloseCode(1005),
-            E::CloseReasonUtf8,
-            E::TextUtf8,
-            E::CompressedData,
-            E::FrameTooBig,
-            E::MessageTooBig,
-            E::TooManyFragments,
-            E::TooManyPings,
-            E::MessageStalled,
-            E::TooMuchUnfinished,
-        ] {
-            assert!(error.close_code().is_sendable(), "{error:?}");
-            assert!(error.reason().len() <= 123, "{error:?}");
+        let table: [(u16, &[E]); 5] = [
+            (
+                1002,
+                &[
+                    E::ReservedBits,
+                    E::ReservedOpcode(3),
+                    E::FragmentedControl,
+                    E::ControlTooLong,
+                    E::LengthNotMinimal,
+                    E::LengthTopBit,
+                    E::Unmasked,
+                    E::Masked,
+                    E::UnexpectedContinuation,
+                    E::ExpectedContinuation,
+                    E::ClosePayloadLength,
+                    E::CloseCode(1005),
+                ],
+            ),
+            (1007, &[E::CloseReasonUtf8, E::TextUtf8, E::CompressedData]),
+            (1008, &[E::TooManyFragments, E::TooManyPings, E::MessageStalled]),
+            (1009, &[E::FrameTooBig, E::MessageTooBig]),
+            (1013, &[E::TooMuchUnfinished]),
+        ];
+        for (code, errors) in table {
+            for error in errors {
+                // RFC 6455 §7.4.1
+                assert_eq!(error.close_code().value(), code, "{error:?}");
+                assert!(error.close_code().is_sendable(), "{error:?}");
+                assert!(error.reason().len() <= 123, "{error:?}");
+            }
         }
     }
 }

@@ -166,10 +166,13 @@ impl<'a> UpgradeRequest<'a> {
             let value = value.ok_or(HandshakeError::SubprotocolNotOffered)?;
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
         }
-        for extension in &self.agreed.extensions {
-            // Tokens joined by "; " and "=" are a header value; see `ExtensionOffer`.
-            if let Ok(value) = HeaderValue::try_from(extension.to_string()) {
-                response.headers_mut().append(SEC_WEBSOCKET_EXTENSIONS, value);
+        if !self.agreed.extensions.is_empty() {
+            // RFC 6455 §11.3.2: "the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP
+            // response".
+            let all: Vec<_> = self.agreed.extensions.iter().map(ToString::to_string).collect();
+            // Tokens joined by ", ", "; " and "=" are a header value; see `ExtensionOffer`.
+            if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+                response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, value);
             }
         }
         Ok(Accepted {

@@ -14,6 +14,7 @@ use super::outcome::{Outcome, one_line};
 use super::peer::PeerInfo;
 use super::plain::PlainConnection;
 use crate::error::HandshakeError;
+use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 
 /// Decides what becomes of a request, and serves what is no WebSocket.
@@ -31,6 +32,9 @@ pub trait Service: Send + Sync + 'static {
     /// Serves a connection for which [`call`](Self::call) answered [`Outcome::Handover`], from its first byte on.
     ///
     /// By default the connection is closed, which suits services that never answer so.
+    ///
+    /// Cancel safety: the future is dropped if it has not ended at the deadline of a shutdown; see
+    /// [`PlainConnection::stopping`].
     fn handover(&self, connection: PlainConnection) -> impl Future<Output = ()> + Send {
         async move { drop(connection) }
     }
@@ -46,21 +50,21 @@ impl<S: Service> Service for Arc<S> {
     }
 }
 
-/// Serves no plain HTTP: a GET is told to upgrade (426), anything else finds nothing here (404).
+/// Serves nothing itself: a plain GET is told to upgrade (426); anything else finds nothing here (404), an upgrade that
+/// nobody before it has taken included (RFC 6455 §4.2.2 item 4).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoService;
 
 impl Service for NoService {
     async fn call(&self, request: &RequestHead, _peer: &PeerInfo) -> Outcome {
-        Outcome::Respond(unserved(request.request().method()))
-    }
-}
-
-fn unserved(method: &Method) -> http::Response<bytes::Bytes> {
-    if method == Method::GET {
-        HandshakeError::UpgradeRequired.response()
-    } else {
-        one_line(StatusCode::NOT_FOUND, "Nothing but WebSocket is served here.")
+        let request = request.request();
+        Outcome::Respond(if is_upgrade_attempt(request.headers()) {
+            one_line(StatusCode::NOT_FOUND, "There is no WebSocket here.")
+        } else if request.method() == Method::GET {
+            HandshakeError::UpgradeRequired.response()
+        } else {
+            one_line(StatusCode::NOT_FOUND, "Nothing but WebSocket is served here.")
+        })
     }
 }
 

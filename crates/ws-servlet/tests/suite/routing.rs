@@ -159,7 +159,7 @@ async fn what_is_not_the_servlets_goes_to_the_next_service() {
     plain.write(b"GET /ws HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert_eq!(status(&plain.head().await), 418, "no upgrade");
     let alone = Rig::new(servlet());
-    assert_eq!(alone.status("/other", "").await, 426);
+    assert_eq!(alone.status("/other", "").await, 404, "RFC 6455 §4.2.2 item 4");
 }
 
 #[tokio::test(start_paused = true)]
