@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use ws_handler::{ConnectError, ConnectStage, ExtensionRegistry, Io, WebSocket, connect};
-use ws_proto::{Config, Delivery, Role, UNLIMITED};
+use ws_proto::{CloseCode, Config, Delivery, Role, UNLIMITED};
 
 use super::ending::with_sources;
 use super::options::ClientOptions;
@@ -13,6 +15,9 @@ use crate::stats::Ending;
 
 /// Frames and messages of the test tools are this large at most, unless the run itself sends larger ones.
 const LARGEST: usize = 16 << 20;
+
+/// How long the closing handshake may take before the connection is dropped; nothing is measured any more.
+pub(super) const LONGEST_GOODBYE: Duration = Duration::from_secs(2);
 
 /// Bytes of a refusal's body that are worth showing.
 const SHOWN_BODY: usize = 200;
@@ -60,15 +65,20 @@ pub(super) async fn dial_with(options: &ClientOptions, delivery: Delivery) -> Re
     let progress = Progress::begin();
     let io = Io::boxed(Watched::new(upgrade.io, progress.clone()));
     let config = Arc::new(config(options, delivery));
-    let socket = WebSocket::from_upgraded(io, Role::Client, &upgrade.leftover, config, upgrade.negotiated)
-        .map_err(|error| Ending::NoConnection {
-            reason: format!("no randomness for masks: {error}"),
-        })?;
+    let mut socket =
+        WebSocket::from_upgraded(io, Role::Client, &upgrade.leftover, config, upgrade.negotiated).map_err(
+            |error| Ending::NoConnection {
+                reason: format!("no randomness for masks: {error}"),
+            },
+        )?;
     if !options.protocols.is_empty() && socket.subprotocol().is_none() {
         let reason = format!(
             "the server accepted none of the offered subprotocols ({})",
             options.protocols.join(", ")
         );
+        // A server may choose none (RFC 6455 §4.2.2 item 5.5), so the connection is established, and is closed as such.
+        let goodbye = socket.close(CloseCode::NORMAL, "none of the subprotocols");
+        let _ = timeout(LONGEST_GOODBYE.min(options.timeout), goodbye).await;
         return Err(Ending::Refused {
             status: Some(response.status().as_u16()),
             reason,

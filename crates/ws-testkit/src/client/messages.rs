@@ -3,22 +3,18 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 use ws_handler::{Receiver, Sender, SocketError};
 use ws_proto::{CloseCode, Fragment, Message, MessageKind};
 
 use super::assembly::{Assembly, cut};
-use super::dial::Opened;
+use super::dial::{LONGEST_GOODBYE, Opened};
 use super::ending::{closed, lost};
 use super::progress::Progress;
 use super::shared::{Moments, Shared};
 use crate::stats::{Answer, Counts, Ending, FrameSeen, Mark};
 use crate::workload::{Arrived, Ledger, Rule, Verdict};
-
-/// How long the closing handshake may take before the connection is dropped; nothing is measured any more.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(2);
 
 /// Sends and receives until all answers are in or nothing more can come; the counts go to `shared`.
 pub(super) async fn exchange(shared: &Shared, opened: Opened, client: usize, rule: Rule) -> Ending {

@@ -1,13 +1,12 @@
 //! One client without a subprotocol: sends a PING, waits for its PONG, pauses, sends the next.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use ws_handler::WebSocket;
 use ws_proto::{CloseCode, Message};
 
-use super::dial::Opened;
+use super::dial::{LONGEST_GOODBYE, Opened};
 use super::ending::{closed, lost};
 use super::shared::{Moments, Shared};
 use crate::stats::{Answer, Counts, Ending, FrameSeen, Mark};
@@ -15,9 +14,6 @@ use crate::workload::{PingLedger, PongVerdict};
 
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
-
-/// How long the closing handshake may take before the connection is dropped.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(2);
 
 /// Sends all PINGs; the counts go to `shared`.
 pub(super) async fn pings(shared: &Shared, opened: Opened, client: usize) -> Ending {

@@ -63,7 +63,7 @@ fn counts(shared: &Shared) -> Counts {
 async fn echo(mut peer: RawPeer<DuplexStream>) {
     while let Ok(frame) = peer.next_frame().await {
         let is_close = frame.opcode == 0x8;
-        let sent = peer.send(&RawFrame { mask: None, ..frame }).await;
+        let sent = peer.send(&unmasked(frame)).await;
         if is_close || sent.is_err() {
             return;
         }
@@ -154,7 +154,7 @@ async fn missing_answers_end_the_run_after_the_timeout_without_progress() {
     let server = async {
         let first = peer.next_frame().await.unwrap();
         tokio::time::sleep(Duration::from_secs(6)).await;
-        peer.send(&RawFrame { mask: None, ..first }).await.unwrap();
+        peer.send(&unmasked(first)).await.unwrap();
         for _ in 0..2 {
             peer.next_frame().await.unwrap();
         }
@@ -178,10 +178,7 @@ async fn a_large_frame_may_take_longer_than_the_timeout_while_its_bytes_move() {
     let (shared, _stopper) = shared(|options| options.count = 1);
     let (opened, mut peer) = connection(4096);
     let server = async {
-        let frame = RawFrame {
-            mask: None,
-            ..peer.next_frame().await.unwrap()
-        };
+        let frame = unmasked(peer.next_frame().await.unwrap());
         for byte in frame.encode() {
             tokio::time::sleep(Duration::from_secs(9)).await;
             peer.send_bytes(&[byte]).await.unwrap();
@@ -230,14 +227,11 @@ async fn an_answer_too_many_is_noticed_while_saying_goodbye() {
     let (shared, _stopper) = shared(|options| options.count = 1);
     let (opened, mut peer) = connection(4096);
     let server = async {
-        let frame = RawFrame {
-            mask: None,
-            ..peer.next_frame().await.unwrap()
-        };
+        let frame = unmasked(peer.next_frame().await.unwrap());
         peer.send(&frame).await.unwrap();
         let close = peer.expect_close(Some(1000)).await.unwrap();
         peer.send(&frame).await.unwrap();
-        peer.send(&RawFrame { mask: None, ..close }).await.unwrap();
+        peer.send(&unmasked(close)).await.unwrap();
     };
     let (ending, ()) = tokio::join!(exchange(&shared, opened, 0, Rule::Frames), server);
     assert_eq!(ending, Ending::Complete);
@@ -279,12 +273,22 @@ async fn a_user_may_stop_a_run_in_the_middle() {
     assert_eq!((right, lost), (2, 0), "what was not sent is not lost");
 }
 
+/// Two clients of one broadcast group.
+async fn broadcast(shared: &Shared, one: Opened, other: Opened) -> (Ending, Ending) {
+    tokio::join!(
+        exchange(shared, one, 0, Rule::Broadcast),
+        exchange(shared, other, 1, Rule::Broadcast)
+    )
+}
+
+/// What an echo sends back.
+fn unmasked(frame: RawFrame) -> RawFrame {
+    RawFrame { mask: None, ..frame }
+}
+
 /// Sends what comes from `from` to both.
 async fn relay(from: &mut RawPeer<DuplexStream>, to: &mut RawPeer<DuplexStream>) {
-    let frame = RawFrame {
-        mask: None,
-        ..from.next_frame().await.unwrap()
-    };
+    let frame = unmasked(from.next_frame().await.unwrap());
     from.send(&frame).await.unwrap();
     to.send(&frame).await.unwrap();
 }
@@ -301,12 +305,7 @@ async fn broadcast_clients_get_each_others_messages() {
         }
         tokio::join!(echo(one_peer), echo(other_peer));
     };
-    let clients = async {
-        tokio::join!(
-            exchange(&shared, one, 0, Rule::Broadcast),
-            exchange(&shared, other, 1, Rule::Broadcast)
-        )
-    };
+    let clients = broadcast(&shared, one, other);
     let (endings, ()) = tokio::join!(clients, server);
     assert_eq!(endings, (Ending::Complete, Ending::Complete));
     let Counts {
@@ -330,12 +329,7 @@ async fn what_a_vanished_broadcast_client_never_sent_is_not_waited_for() {
         other_peer.send(&RawFrame::close(1001, "")).await.unwrap();
         tokio::join!(echo(one_peer), echo(other_peer));
     };
-    let clients = async {
-        tokio::join!(
-            exchange(&shared, one, 0, Rule::Broadcast),
-            exchange(&shared, other, 1, Rule::Broadcast)
-        )
-    };
+    let clients = broadcast(&shared, one, other);
     let ((one, other), ()) = tokio::join!(clients, server);
     assert_eq!(one, Ending::Complete);
     assert_eq!(

@@ -53,6 +53,24 @@ async fn no_valid_101_exits_4_and_tells_the_status() {
 }
 
 #[tokio::test]
+async fn a_connection_without_a_subprotocol_in_common_is_closed_properly() {
+    let (told, mut closed) = tokio::sync::mpsc::unbounded_channel();
+    let url = server(move |mut peer| {
+        let told = told.clone();
+        async move {
+            peer.accept_upgrade(None).await.unwrap();
+            let close = peer.expect_close(Some(1000)).await.unwrap();
+            peer.send(&RawFrame { mask: None, ..close }).await.unwrap();
+            peer.half_close().await.unwrap();
+            told.send(peer.expect_end().await.is_ok()).unwrap();
+        }
+    })
+    .await;
+    assert_eq!(quick(&url, &["-P", "echo"]).await.code, Some(4));
+    assert_eq!(closed.recv().await, Some(true));
+}
+
+#[tokio::test]
 async fn closing_before_all_answers_exits_5_with_code_and_reason() {
     let closes = |_| vec![RawFrame::close(1013, "come back later")];
     for (subprotocol, arguments) in [(None, &[][..]), (Some("echo"), &["-P", "echo"])] {
