@@ -1,17 +1,13 @@
 //! Law: receiving and answering small messages allocates nothing once buffers are warm. Counted by the allocator, for
 //! the thread of the server, through a real socket.
 #![expect(
-    unsafe_code,
-    reason = "a global allocator that counts cannot be written without"
-)]
-#![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "what goes wrong in a test fails it"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -20,45 +16,7 @@ use tokio::net::TcpListener;
 use ws_handler::{Io, Link, ReadBuffer, Signal, Wake};
 use ws_proto::{Config, Event, FrameHeader, MaskKey, Opcode, ReceivePath, Role, SendPath, apply_mask};
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that ends has no counter any more, and nobody reads it.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call is passed on unchanged to the system's allocator; the counter allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::counting::allocations;
 
 const WARM_UP: usize = 100;
 const MESSAGES: usize = 1_000;
@@ -125,8 +83,8 @@ async fn serve(io: Io) -> (usize, u64) {
                 link.handle_data();
                 messages += 1;
                 match messages {
-                    WARM_UP => first = ALLOCATIONS.get(),
-                    _ => last = ALLOCATIONS.get(),
+                    WARM_UP => first = allocations(),
+                    _ => last = allocations(),
                 }
             },
             Wake::Finished => return (messages, last - first),
@@ -143,7 +101,7 @@ fn a_thousand_small_messages_allocate_nothing() {
         .unwrap();
     for opcode in [Opcode::Text, Opcode::Binary] {
         for (batch, cut) in [(1, false), (16, false), (2, true)] {
-            let (messages, allocations) = runtime.block_on(async {
+            let (messages, allocated) = runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
                 let rounds = (WARM_UP + MESSAGES).div_ceil(batch);
@@ -154,7 +112,7 @@ fn a_thousand_small_messages_allocate_nothing() {
                 served
             });
             assert!(messages >= WARM_UP + MESSAGES);
-            assert_eq!(allocations, 0, "{opcode:?} in batches of {batch}, cut: {cut}");
+            assert_eq!(allocated, 0, "{opcode:?} in batches of {batch}, cut: {cut}");
         }
     }
 }

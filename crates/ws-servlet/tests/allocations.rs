@@ -2,56 +2,16 @@
 //!
 //! The client lives in a thread of its own and is not counted.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
-#![expect(unsafe_code, reason = "only an allocator can count allocations")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../ws-handler/tests/counting/mod.rs"]
+mod counting;
+
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use ws_handler::Server;
 use ws_servlet::{Endpoint, EndpointError, Session, WebSocketServlet};
-
-/// Counts what each thread asks for.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no counter any more.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const WARM_UP: usize = 100;
 const MEASURED: usize = 1000;
@@ -92,7 +52,7 @@ fn note(payload: &[u8]) {
     let number = digits
         .iter()
         .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
-    let now = COUNT.get();
+    let now = counting::allocations();
     let (start, _) = SEEN.get();
     SEEN.set((if number < WARM_UP { now } else { start }, now));
 }
