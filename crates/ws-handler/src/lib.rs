@@ -43,6 +43,7 @@
 //! Every limit is on by default: see [`Server`], [`HeadLimits`] and [`ws_proto::Config`].
 // Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 // layer 1: errors; the byte stream, and what was agreed on it; codecs that wait for messages
 #[cfg(feature = "deflate")]

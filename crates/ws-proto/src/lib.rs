@@ -6,6 +6,7 @@
 //!
 //! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 // 1: words of the RFC
 mod code;

@@ -80,7 +80,8 @@ impl Utf8Validator {
     /// Takes the next part of the text and gives back the characters that are whole now.
     ///
     /// # Errors
-    /// [`InvalidUtf8`] as soon as the bytes so far cannot be the start of any UTF-8 text.
+    /// [`InvalidUtf8`] as soon as the bytes so far cannot be the start of any UTF-8 text. After that only
+    /// [`reset`](Self::reset) makes sense.
     #[inline]
     pub fn push<'a>(&mut self, part: &'a [u8]) -> Result<Validated<'a>, InvalidUtf8> {
         if self.len == 0 {
@@ -95,9 +96,12 @@ impl Utf8Validator {
     }
 
     /// Adds bytes of `part` to the carried character until it is whole; gives back what follows it.
+    #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "proved in the body"))]
     fn complete<'a>(&mut self, part: &'a [u8]) -> Result<(Completed, &'a [u8]), InvalidUtf8> {
         let mut character = [0; 4];
         let carried = usize::from(self.len);
+        // No index below can fail: `len` is at most 3, since only `carry_over` raises it, within `carry`; the loop takes no
+        // more than `part` has, and no more than fits behind the carried bytes in 4.
         character[..carried].copy_from_slice(&self.carry[..carried]);
         for taken in 1..=part.len().min(4 - carried) {
             character[carried + taken - 1] = part[taken - 1];

@@ -60,6 +60,7 @@
 //!
 //! Modules are listed in layers, lowest first; a module uses only layers above its own line.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 // layer 1: path patterns
 mod pattern;

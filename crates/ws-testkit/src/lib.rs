@@ -4,6 +4,7 @@
 //! connection in the hands of a test, [`ClientRun`] a whole run that verifies what comes back. Tools for other
 //! tests: [`RawPeer`] and [`FrameScript`] are peers that may break every rule, [`FaultyIo`] is a network that does.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 // layer 1
 mod deflate_options;

@@ -171,8 +171,10 @@ impl FrameHeader {
 
     /// Writes the header into `out` with the minimal length form; returns how many bytes it took.
     #[inline]
+    #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "proved in the body"))]
     pub fn encode(&self, out: &mut [u8; MAX_HEADER_LEN]) -> usize {
         let mask_bit = if self.mask.is_some() { MASK } else { 0 };
+        // No index below can fail: all are constants below 14, but `len`, which is 2, 4 or 10 when the key's 4 bytes follow.
         out[0] = if self.fin { FIN } else { 0 } | (self.rsv & RSV) | self.opcode.bits();
         let mut len = match self.payload_len {
             short @ 0..=125 => {
