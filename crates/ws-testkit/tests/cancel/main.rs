@@ -1,7 +1,7 @@
 //! Law: every async method says what happens when it is dropped. Here: those of the test server, the test client, its
 //! runs, and the raw peers, each polled 0, 1, 2, … times and then dropped.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod peer;
