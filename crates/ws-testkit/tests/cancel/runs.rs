@@ -120,3 +120,35 @@ async fn a_fuzzing_run_that_is_dropped_leaves_no_connection_and_can_be_run_again
         tokio::task::yield_now().await;
     }
 }
+
+/// The children of this thread, which started all that its runtime did.
+#[cfg(target_os = "linux")]
+fn children() -> String {
+    std::fs::read_to_string("/proc/thread-self/children").unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_soak_that_is_dropped_kills_its_server() {
+    use ws_testkit::{SoakOptions, SoakRun, SoakShape};
+
+    for polls in [0, 1, 2, 10, 100, 1_000] {
+        let mut options = SoakOptions::new(env!("CARGO_BIN_EXE_ws-testkit"));
+        (options.shapes, options.quick, options.scale) = (vec![SoakShape::Idle], true, 0.01);
+        let mut begun = 0;
+        {
+            let run = SoakRun::new(options).unwrap();
+            let mut running = pin!(run.run(|_| begun += 1, |_| {}));
+            assert!(poll_times(running.as_mut(), polls).await.is_none());
+            assert_eq!(children().is_empty(), polls == 0, "after {polls} polls");
+        }
+        assert_eq!(begun, usize::from(polls > 0));
+        let killed = async {
+            while !children().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(60), killed).await;
+        assert!(in_time.is_ok(), "{} lives on after {polls} polls", children());
+    }
+}
