@@ -62,7 +62,7 @@ fn cargo_fuzz(workspace: &Workspace, verb: &str) -> Command {
 
 fn smoke(workspace: &Workspace, name: &str) -> Result<(), String> {
     // What is found goes to the first folder, which is not in the repository.
-    let found = workspace.root().join("crates/ws-fuzz/corpus").join(name);
+    let found = workspace.root().join("crates/ws-fuzz/target/corpus").join(name);
     fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let mut fuzz = cargo_fuzz(workspace, "run");
     fuzz.arg(name).arg(&found);
