@@ -80,10 +80,21 @@ impl ReadBuffer {
 
     /// Gives the memory back, if there is nothing to parse.
     pub fn release(&mut self) {
-        if !self.has_input() {
-            self.chunk = None;
-            (self.start, self.end) = (0, 0);
+        drop(self.take());
+    }
+
+    /// Hands the memory out, if there is nothing to parse.
+    pub(crate) fn take(&mut self) -> Option<Chunk> {
+        if self.has_input() {
+            return None;
         }
+        (self.start, self.end) = (0, 0);
+        self.chunk.take()
+    }
+
+    /// Takes memory to read into. There was none.
+    pub(crate) fn put(&mut self, chunk: Chunk) {
+        self.chunk = Some(chunk);
     }
 
     /// Whether memory is held.

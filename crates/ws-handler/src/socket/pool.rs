@@ -27,8 +27,8 @@ thread_local! {
     static POOL: RefCell<Pool> = RefCell::new(Pool::default());
 }
 
-/// The counters of the threads that lend, for whoever wants to know how much is out.
-static LENDERS: Mutex<Vec<Weak<AtomicUsize>>> = Mutex::new(Vec::new());
+/// The threads that lend, for whoever wants to know how much is out.
+static LENDERS: Mutex<Vec<Weak<Lender>>> = Mutex::new(Vec::new());
 
 /// How many full-size read buffers (64 KiB each) the connections of this process hold at the moment, over all threads.
 ///
@@ -37,56 +37,141 @@ static LENDERS: Mutex<Vec<Weak<AtomicUsize>>> = Mutex::new(Vec::new());
 pub fn lent_read_buffers() -> usize {
     let lenders = LENDERS.lock().unwrap_or_else(PoisonError::into_inner);
     let lent = lenders.iter().filter_map(Weak::upgrade);
-    lent.map(|lent| lent.load(Ordering::Relaxed)).sum()
+    lent.map(|lender| lender.out()).sum()
 }
 
 struct Pool {
-    chunks: Vec<Box<[u8]>>,
+    /// Read buffers that wait, each with the lender it goes back to: this thread's.
+    chunks: Vec<(Box<[u8]>, Arc<Lender>)>,
     buffers: Vec<Vec<u8>>,
-    /// Full-size read buffers lent by this thread and not yet returned, to whichever thread.
-    lent: Arc<AtomicUsize>,
+    lender: Arc<Lender>,
 }
 
 impl Default for Pool {
-    /// The pool of one thread, whose counter is known to all from now on. Those of threads that have ended, and whose
-    /// buffers are back, are forgotten.
+    /// The pool of one thread, which is known to all as a lender from now on. Those of threads that have ended, and
+    /// whose buffers are back, are forgotten.
     fn default() -> Self {
-        let lent = Arc::default();
+        let lender = Arc::default();
         let mut lenders = LENDERS.lock().unwrap_or_else(PoisonError::into_inner);
         lenders.retain(|lender| lender.strong_count() > 0);
-        lenders.push(Arc::downgrade(&lent));
+        lenders.push(Arc::downgrade(&lender));
         Self {
             chunks: Vec::new(),
             buffers: Vec::new(),
-            lent,
+            lender,
         }
     }
+}
+
+/// Counts the full-size read buffers that one thread has lent. Whoever borrows and gives back on one thread, as nearly
+/// everybody does, needs no more than a load and a store for it.
+#[derive(Default)]
+struct Lender {
+    /// Lent, without those that came back to the thread. Only the thread itself changes it.
+    lent: AtomicUsize,
+    /// Dropped on another thread.
+    returned_elsewhere: AtomicUsize,
+}
+
+impl Lender {
+    /// How many are out.
+    fn out(&self) -> usize {
+        let elsewhere = self.returned_elsewhere.load(Ordering::Relaxed);
+        self.lent.load(Ordering::Relaxed).saturating_sub(elsewhere)
+    }
+
+    /// On the thread of this lender only.
+    fn set_lent(&self, change: impl FnOnce(usize) -> usize) {
+        self.lent
+            .store(change(self.lent.load(Ordering::Relaxed)), Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    fn lend_chunk(&mut self) -> Chunk {
+        if self.lender.out() >= MAX_LENT {
+            return Chunk {
+                bytes: vec![0; SMALL_READ_BUFFER].into(),
+                lender: None,
+            };
+        }
+        self.lender.set_lent(|lent| lent + 1);
+        let (bytes, lender) = self
+            .chunks
+            .pop()
+            .unwrap_or_else(|| (vec![0; READ_BUFFER].into(), Arc::clone(&self.lender)));
+        Chunk {
+            bytes,
+            lender: Some(lender),
+        }
+    }
+
+    /// Takes a full-size read buffer back, wherever it was lent.
+    fn take_chunk_back(&mut self, bytes: Box<[u8]>, lender: Arc<Lender>) {
+        if !Arc::ptr_eq(&lender, &self.lender) {
+            lender.returned_elsewhere.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.lender.set_lent(|lent| lent - 1);
+        if self.chunks.len() < MAX_IDLE_CHUNKS {
+            self.chunks.push((bytes, lender));
+        }
+    }
+
+    /// One that has grown large is freed instead of kept.
+    fn take_buffer_back(&mut self, mut buffer: Vec<u8>) {
+        let worth_keeping = 1..=MAX_IDLE_CAPACITY;
+        if worth_keeping.contains(&buffer.capacity()) && self.buffers.len() < MAX_IDLE_BUFFERS {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+/// What a connection borrows for one batch. A buffer is `None` if the pool has none: then the paths allocate.
+pub(crate) struct Loan {
+    pub(crate) chunk: Chunk,
+    pub(crate) assembly: Option<Vec<u8>>,
+    pub(crate) output: Option<Vec<u8>>,
+}
+
+/// Lends all that a batch needs: one look at the pool instead of three.
+pub(crate) fn lend() -> Loan {
+    POOL.with_borrow_mut(|pool| Loan {
+        chunk: pool.lend_chunk(),
+        assembly: pool.buffers.pop(),
+        output: pool.buffers.pop(),
+    })
+}
+
+/// Takes back what is left of a loan.
+pub(crate) fn give_back(chunk: Option<Chunk>, assembly: Option<Vec<u8>>, output: Option<Vec<u8>>) {
+    if chunk.is_none() && assembly.is_none() && output.is_none() {
+        return;
+    }
+    // The thread may be ending, its pool gone: then the memory is simply freed.
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if let Some((bytes, lender)) = chunk.and_then(Chunk::into_parts) {
+            pool.take_chunk_back(bytes, lender);
+        }
+        for buffer in [assembly, output].into_iter().flatten() {
+            pool.take_buffer_back(buffer);
+        }
+    });
 }
 
 /// A read buffer on loan. Returned when dropped.
 pub(crate) struct Chunk {
     bytes: Box<[u8]>,
-    /// The counter of the thread that lent it; `None` for a small one, which is simply freed.
-    lender: Option<Arc<AtomicUsize>>,
+    /// `None` for a small one, which is simply freed.
+    lender: Option<Arc<Lender>>,
 }
 
 impl Chunk {
     /// A full-size buffer, or a small one when this thread has lent all it may. The content is arbitrary.
     pub(crate) fn lend() -> Self {
-        POOL.with_borrow_mut(|pool| {
-            if pool.lent.load(Ordering::Relaxed) >= MAX_LENT {
-                return Self {
-                    bytes: vec![0; SMALL_READ_BUFFER].into(),
-                    lender: None,
-                };
-            }
-            pool.lent.fetch_add(1, Ordering::Relaxed);
-            let bytes = pool.chunks.pop().unwrap_or_else(|| vec![0; READ_BUFFER].into());
-            Self {
-                bytes,
-                lender: Some(Arc::clone(&pool.lent)),
-            }
-        })
+        POOL.with_borrow_mut(Pool::lend_chunk)
     }
 
     /// A buffer of its own with this content, no part of the pool.
@@ -104,20 +189,20 @@ impl Chunk {
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
+
+    /// The memory and its lender, if it has one. What is left behind has none, and is dropped without effect.
+    fn into_parts(mut self) -> Option<(Box<[u8]>, Arc<Lender>)> {
+        let lender = self.lender.take()?;
+        Some((std::mem::take(&mut self.bytes), lender))
+    }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
         let Some(lender) = self.lender.take() else { return };
-        lender.fetch_sub(1, Ordering::Relaxed);
         let bytes = std::mem::take(&mut self.bytes);
-        // The thread may be ending, its pool gone: then the buffer is simply freed.
-        let _ = POOL.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            if pool.chunks.len() < MAX_IDLE_CHUNKS {
-                pool.chunks.push(bytes);
-            }
-        });
+        // A thread that is ending has no pool any more.
+        let _ = POOL.try_with(|pool| pool.borrow_mut().take_chunk_back(bytes, lender));
     }
 }
 
@@ -126,24 +211,15 @@ pub(crate) fn take_buffer() -> Option<Vec<u8>> {
     POOL.with_borrow_mut(|pool| pool.buffers.pop())
 }
 
-/// Gives an assembly or output buffer back. One that has grown large is freed instead of kept.
-pub(crate) fn give_buffer(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > MAX_IDLE_CAPACITY {
-        return;
-    }
-    buffer.clear();
-    let _ = POOL.try_with(|pool| {
-        let mut pool = pool.borrow_mut();
-        if pool.buffers.len() < MAX_IDLE_BUFFERS {
-            pool.buffers.push(buffer);
-        }
-    });
+/// Gives an assembly or output buffer back.
+pub(crate) fn give_buffer(buffer: Vec<u8>) {
+    let _ = POOL.try_with(|pool| pool.borrow_mut().take_buffer_back(buffer));
 }
 
 /// Full-size read buffers this thread has lent and not seen again.
 #[cfg(test)]
 pub(crate) fn lent_chunks() -> usize {
-    POOL.with_borrow(|pool| pool.lent.load(Ordering::Relaxed))
+    POOL.with_borrow(|pool| pool.lender.out())
 }
 
 #[cfg(test)]
@@ -174,6 +250,23 @@ mod tests {
         assert!(lent_read_buffers() >= 1);
         std::thread::spawn(move || drop(chunk)).join().unwrap();
         assert_eq!(lent_chunks(), 0);
+    }
+
+    #[test]
+    fn a_loan_is_taken_back_whole() {
+        give_buffer(Vec::with_capacity(100));
+        give_buffer(Vec::with_capacity(200));
+        let Loan {
+            chunk,
+            assembly,
+            output,
+        } = lend();
+        assert_eq!(lent_chunks(), 1);
+        assert!(assembly.is_some() && output.is_some() && take_buffer().is_none());
+        give_back(Some(chunk), assembly, output);
+        assert_eq!(lent_chunks(), 0);
+        let kept = POOL.with_borrow(|pool| (pool.chunks.len(), pool.buffers.len()));
+        assert_eq!(kept, (1, 2));
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl Connection {
 
     /// Bytes were read; [`next`](Self::next) takes them.
     pub fn handle_received(&mut self, now: Instant) {
-        self.timers.on_received(now);
+        self.timers.handle_time(now);
+        self.timers.on_received();
     }
 
     /// The next event of `input`, which is advanced past it and unmasked in place, together with the sending half, so
@@ -170,7 +171,8 @@ impl Connection {
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         if count > 0 {
             self.send.advance(count);
-            self.timers.on_written(now);
+            self.timers.handle_time(now);
+            self.timers.on_written();
         }
     }
 
@@ -182,7 +184,7 @@ impl Connection {
                 self.tcp.handle_lost(&mut self.send, Initiator::Local);
             }
             if self.send.state() != CloseState::Open {
-                self.timers.follow(now, &self.receive, &self.send, &self.tcp);
+                self.timers.follow(&self.receive, &self.send, &self.tcp);
             }
         }
     }
@@ -239,7 +241,8 @@ impl Connection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, seen from `now`; `None`: no timer runs.
     pub fn poll_timeout(&mut self, now: Instant) -> Option<Instant> {
-        self.timers.follow(now, &self.receive, &self.send, &self.tcp);
+        self.timers.handle_time(now);
+        self.timers.follow(&self.receive, &self.send, &self.tcp);
         self.timers.next_deadline()
     }
 

@@ -126,7 +126,8 @@ impl Timeout {
 /// costs one store; who waits for one may keep waiting for the old one, come back early and be told that nothing is
 /// due yet.
 ///
-/// Order within one wakeup: [`on_received`](Self::on_received) after a read; [`on_event`](Self::on_event) for each
+/// Order within one wakeup: [`handle_time`](Self::handle_time) once, and everything up to the next call of it happens
+/// at that time; [`on_received`](Self::on_received) after a read; [`on_event`](Self::on_event) for each
 /// event; [`on_written`](Self::on_written) after a write; at its end [`follow`](Self::follow), then `next_deadline`.
 /// Read what the transport holds before asking `handle_timeout`, so that a pong which waits there counts.
 #[derive(Debug)]
@@ -143,6 +144,8 @@ pub struct Timers {
     ping_number: u32,
     /// [`SendPath::data_frames`] when last seen.
     sent: u32,
+    /// A timer was started that did not run when this was last taken.
+    nearer: bool,
     /// [`ReceivePath::progress`] when last seen.
     progress: u64,
 }
@@ -160,6 +163,7 @@ impl Timers {
             pings,
             ping_number: 0,
             sent: 0,
+            nearer: true,
             progress: 0,
         };
         timers.start(Timer::Ping);
@@ -167,10 +171,19 @@ impl Timers {
         timers
     }
 
+    /// It is `now`, until this is called again. A clock that goes back stands still here.
+    #[inline]
+    pub fn handle_time(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.base);
+        match Tick::try_from(elapsed.as_millis()) {
+            Ok(tick) if tick < TICK_HIGH => self.now = self.now.max(tick.saturating_add(1)),
+            _ => self.move_base(now),
+        }
+    }
+
     /// Bytes came from the transport.
     #[inline]
-    pub fn on_received(&mut self, now: Instant) {
-        self.set_now(now);
+    pub fn on_received(&mut self) {
         self.start(Timer::Ping);
     }
 
@@ -209,19 +222,20 @@ impl Timers {
     fn on_pong(&mut self, payload: &[u8]) {
         if payload == self.ping_number.to_be_bytes() {
             self.stop(Timer::Pong);
+            // The next ping waited for this.
+            self.nearer = true;
         }
     }
 
     /// The transport took some bytes.
     #[inline]
-    pub fn on_written(&mut self, now: Instant) {
-        self.set_now(now);
+    pub fn on_written(&mut self) {
         self.start(Timer::Write);
     }
 
     /// Looks at what became of the connection in this wakeup: starts and stops what depends on it.
-    pub fn follow(&mut self, now: Instant, receive: &ReceivePath, send: &SendPath, tcp: &TcpClosing) {
-        self.follow_output(now, send, tcp);
+    pub fn follow(&mut self, receive: &ReceivePath, send: &SendPath, tcp: &TcpClosing) {
+        self.follow_output(send, tcp);
         if send.state() == CloseState::Open {
             self.follow_open(receive, send);
         } else {
@@ -241,8 +255,7 @@ impl Timers {
 
     /// [`follow`](Self::follow) for who waits to write and does not read meanwhile: only the timers that depend on
     /// what is sent.
-    pub fn follow_output(&mut self, now: Instant, send: &SendPath, tcp: &TcpClosing) {
-        self.set_now(now);
+    pub fn follow_output(&mut self, send: &SendPath, tcp: &TcpClosing) {
         self.run_while(Timer::Drain, tcp.is_draining());
         self.run_while(
             Timer::Close,
@@ -271,9 +284,18 @@ impl Timers {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` if nothing runs. Calling it earlier does no
     /// harm.
+    ///
+    /// See [`take_nearer`](Self::take_nearer) for when it is worth asking.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.first_of(&Timer::ALL)
+    }
+
+    /// Whether [`next_deadline`](Self::next_deadline) may have come nearer since this was last asked. If not, who is
+    /// woken at the old one need not look: deadlines that run on only move later.
+    #[inline]
+    pub fn take_nearer(&mut self) -> bool {
+        std::mem::take(&mut self.nearer)
     }
 
     /// [`next_deadline`](Self::next_deadline) for who waits to write and does not read meanwhile.
@@ -301,7 +323,7 @@ impl Timers {
     }
 
     fn due_of(&mut self, timers: &[Timer], now: Instant) -> Option<Timeout> {
-        self.set_now(now);
+        self.handle_time(now);
         let due = *timers
             .iter()
             .find(|timer| self.deadline(**timer).is_some_and(|at| at <= self.now))?;
@@ -343,20 +365,19 @@ impl Timers {
         self.since.get(timer as usize).copied().unwrap_or(0)
     }
 
-    fn put(&mut self, timer: Timer, tick: Tick) {
+    #[inline]
+    fn start(&mut self, timer: Timer) {
         if let Some(since) = self.since.get_mut(timer as usize) {
-            *since = tick;
+            self.nearer |= *since == 0;
+            *since = self.now;
         }
     }
 
     #[inline]
-    fn start(&mut self, timer: Timer) {
-        self.put(timer, self.now);
-    }
-
-    #[inline]
     fn stop(&mut self, timer: Timer) {
-        self.put(timer, 0);
+        if let Some(since) = self.since.get_mut(timer as usize) {
+            *since = 0;
+        }
     }
 
     /// Starts it if it does not run and should, stops it if it should not.
@@ -366,16 +387,6 @@ impl Timers {
             self.stop(timer);
         } else if self.since(timer) == 0 {
             self.start(timer);
-        }
-    }
-
-    /// A clock that goes back (RFC or not, some do) stands still here.
-    #[inline]
-    fn set_now(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.base);
-        match Tick::try_from(elapsed.as_millis()) {
-            Ok(tick) if tick < TICK_HIGH => self.now = self.now.max(tick.saturating_add(1)),
-            _ => self.move_base(now),
         }
     }
 

@@ -93,12 +93,13 @@ impl Assembly {
         }
     }
 
-    pub(super) fn attach(&mut self, buffer: Vec<u8>) {
-        if self.capacity() == 0 {
-            let mut buffer = buffer;
-            buffer.clear();
-            *self = Self::Bytes(buffer);
+    pub(super) fn attach(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
+        if self.capacity() > 0 {
+            return Some(buffer);
         }
+        buffer.clear();
+        *self = Self::Bytes(buffer);
+        None
     }
 
     pub(super) fn detach(&mut self) -> Option<Vec<u8>> {

@@ -76,9 +76,9 @@ impl ReceivePath {
         Ok(None)
     }
 
-    /// Lends a buffer for assembly, as from a pool; what it holds is dropped. Ignored while one is in use.
-    pub fn attach(&mut self, buffer: Vec<u8>) {
-        self.assembly.attach(buffer);
+    /// Lends a buffer for assembly, as from a pool; what it holds is dropped. Returned unused while one is in use.
+    pub fn attach(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
+        self.assembly.attach(buffer)
     }
 
     /// Takes the assembly buffer back, empty, if nothing is being assembled.

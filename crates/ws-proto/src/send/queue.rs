@@ -248,7 +248,9 @@ impl Queue {
         if !self.is_empty() {
             return None;
         }
-        self.pieces = VecDeque::new();
+        if self.pieces.capacity() > 0 {
+            self.pieces = VecDeque::new();
+        }
         self.head = 0;
         let buffer = std::mem::take(&mut self.chunk);
         (buffer.capacity() > 0).then_some(buffer)

@@ -395,7 +395,8 @@ impl Bare {
     }
 
     fn follow(&mut self, now: Instant) {
-        self.timers.follow(now, &self.receive, &self.send, &self.tcp);
+        self.timers.handle_time(now);
+        self.timers.follow(&self.receive, &self.send, &self.tcp);
     }
 }
 
@@ -405,7 +406,8 @@ fn months_pass_and_the_timers_are_still_right() {
     let mut bare = Bare::new(Config::jetty_profile(), start);
     for day in (0..400).step_by(5) {
         let now = start + seconds(86_400 * day);
-        bare.timers.on_received(now);
+        bare.timers.handle_time(now);
+        bare.timers.on_received();
         bare.timers.on_event(&Event::Text("x")).unwrap();
         bare.follow(now);
         let deadline = bare.timers.next_deadline().unwrap();
@@ -429,8 +431,10 @@ fn months_pass_and_the_timers_are_still_right() {
 fn a_clock_that_goes_back_fires_nothing() {
     let start = origin();
     let mut bare = Bare::new(Config::server(), start);
-    bare.timers.on_received(start + seconds(100));
-    bare.timers.on_received(start);
+    bare.timers.handle_time(start + seconds(100));
+    bare.timers.on_received();
+    bare.timers.handle_time(start);
+    bare.timers.on_received();
     assert_eq!(bare.timers.next_deadline(), Some(start + seconds(130)));
     assert_eq!(bare.timers.handle_timeout(start + seconds(50)), None);
 }

@@ -18,19 +18,18 @@ pub(super) fn read() -> Instant {
 }
 
 impl<IO> Link<IO> {
-    /// Reads the clock.
+    /// Reads the clock and tells the timers.
     pub(super) fn look_at_clock(&mut self) -> Instant {
-        self.now = read();
+        let now = read();
+        self.timers.handle_time(now);
         self.flags.fresh = true;
-        self.now
+        now
     }
 
-    /// The time of this wakeup.
-    pub(super) fn wakeup_time(&mut self) -> Instant {
-        if self.flags.fresh {
-            self.now
-        } else {
-            self.look_at_clock()
+    /// Sees to it that the timers know the time of this wakeup.
+    fn look_at_clock_once(&mut self) {
+        if !self.flags.fresh {
+            self.look_at_clock();
         }
     }
 
@@ -51,23 +50,23 @@ impl<IO> Link<IO> {
     pub(super) fn run_timers(&mut self, receive: &mut ReceivePath) {
         self.flags.rung = false;
         let now = self.look_at_clock();
-        self.timers.follow(now, receive, &self.send, &self.tcp);
+        self.timers.follow(receive, &self.send, &self.tcp);
         while let Some(timeout) = self.timers.handle_timeout(now) {
             self.handle_timeout(timeout);
             if self.send.has_failed() {
                 receive.stop();
             }
-            self.timers.follow(now, receive, &self.send, &self.tcp);
+            self.timers.follow(receive, &self.send, &self.tcp);
         }
     }
 
     /// Does what is due about output, while nothing is read and the peer's timers prove nothing.
     pub(super) fn run_output_timers(&mut self) {
         let now = self.look_at_clock();
-        self.timers.follow_output(now, &self.send, &self.tcp);
+        self.timers.follow_output(&self.send, &self.tcp);
         while let Some(timeout) = self.timers.handle_output_timeout(now) {
             self.handle_timeout(timeout);
-            self.timers.follow_output(now, &self.send, &self.tcp);
+            self.timers.follow_output(&self.send, &self.tcp);
         }
     }
 
@@ -117,23 +116,26 @@ impl<IO> Link<IO> {
         }
     }
 
-    /// Before waiting with the stream read to its end: arms the next deadline.
+    /// Before waiting with the stream read to its end: arms the next deadline, unless what is armed rings early enough.
     pub(super) fn arm(&mut self, receive: &ReceivePath) {
-        let now = self.wakeup_time();
-        self.timers.follow(now, receive, &self.send, &self.tcp);
+        self.look_at_clock_once();
         self.flags.fresh = false;
+        self.timers.follow(receive, &self.send, &self.tcp);
+        if !self.timers.take_nearer() && self.entry.is_armed() {
+            return;
+        }
         match self.timers.next_deadline() {
             Some(deadline) => self.entry.arm(deadline.into(), &self.signal),
             None => self.entry.disarm(&self.signal),
         }
     }
 
-    /// Before waiting for output only: arms the next deadline that concerns it.
+    /// Before waiting for output only: arms the next deadline that concerns it. What is armed for other timers stays,
+    /// and whether they have come nearer is not taken note of.
     pub(super) fn arm_output(&mut self) {
-        let now = self.wakeup_time();
-        self.timers.follow_output(now, &self.send, &self.tcp);
+        self.look_at_clock_once();
         self.flags.fresh = false;
-        // What is armed for other timers stays.
+        self.timers.follow_output(&self.send, &self.tcp);
         if let Some(deadline) = self.timers.next_output_deadline() {
             self.entry.arm(deadline.into(), &self.signal);
         }

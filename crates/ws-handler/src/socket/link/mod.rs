@@ -23,7 +23,6 @@ pub use wake::Wake;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
@@ -87,8 +86,6 @@ pub struct Link<IO = Io> {
     tcp: TcpClosing,
     signal: Arc<Signal>,
     entry: Entry,
-    /// The clock at the last reading of it.
-    now: Instant,
     /// Why the connection was lost, if it was.
     cause: Option<Cause>,
     /// A fault that time has shown and that no wake has told yet.
@@ -115,8 +112,8 @@ struct Flags {
     unflushed: bool,
     /// The stream took no more at the last attempt.
     blocked: bool,
-    /// The receive path holds an assembly buffer of the pool.
-    assembly_lent: bool,
+    /// The connection has borrowed memory for a batch and gives all of it back when it parks.
+    borrows: bool,
     /// The sending direction of the stream was shut down.
     half_closed: bool,
     reading: Reading,
@@ -155,15 +152,13 @@ impl<IO> Link<IO> {
     ///
     /// `send` is `SendPath::server(config)`, or `SendPath::client(config, Box::new(RandomMasks::new()?))`.
     pub fn new(io: IO, send: SendPath, signal: Arc<Signal>) -> Self {
-        let now = clock::read();
         Self {
             io,
-            timers: Timers::new(Arc::clone(send.config()), now),
+            timers: Timers::new(Arc::clone(send.config()), clock::read()),
             send,
             tcp: TcpClosing::new(),
             signal,
             entry: Entry::default(),
-            now,
             cause: None,
             fault: None,
             flags: Flags::default(),

@@ -27,6 +27,10 @@ pub(super) fn poll_write<IO: AsyncWrite + Unpin>(
     send: &SendPath,
     payload: &[u8],
 ) -> Poll<io::Result<usize>> {
+    // One piece: a plain write tells tokio more about readiness than a vectored one.
+    if let Some(only) = only_piece(send, payload) {
+        return Poll::Ready(taken(ready!(Pin::new(io).poll_write(cx, only))?));
+    }
     let mut slices = [IoSlice::new(&[]); SLICES];
     let mut filled = send.chunks_vectored(&mut slices);
     // A slot is left only when the whole queue is in the others, so the payload overtakes nothing.
@@ -35,16 +39,25 @@ pub(super) fn poll_write<IO: AsyncWrite + Unpin>(
         filled += 1;
     }
     let slices = slices.get(..filled).unwrap_or_default();
-    let written = match slices {
-        // One piece: a plain write tells tokio more about readiness than a vectored one.
-        [only] => ready!(Pin::new(io).poll_write(cx, only))?,
-        several => ready!(Pin::new(io).poll_write_vectored(cx, several))?,
-    };
-    Poll::Ready(if written == 0 {
-        Err(io::ErrorKind::WriteZero.into())
-    } else {
-        Ok(written)
-    })
+    Poll::Ready(taken(ready!(Pin::new(io).poll_write_vectored(cx, slices))?))
+}
+
+/// What there is to write, if it lies in one piece.
+fn only_piece<'a>(send: &'a SendPath, payload: &'a [u8]) -> Option<&'a [u8]> {
+    let first = send.chunk();
+    match (first.is_empty(), payload.is_empty()) {
+        (true, _) => Some(payload),
+        (false, true) if first.len() == send.remaining() => Some(first),
+        _ => None,
+    }
+}
+
+/// A stream that takes nothing is broken.
+fn taken(written: usize) -> io::Result<usize> {
+    if written == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    Ok(written)
 }
 
 impl<IO> Link<IO> {
@@ -131,9 +144,9 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
     pub(super) fn note_blocked(&mut self, progress: bool) {
         self.send.set_blocked(true);
         self.flags.blocked = true;
-        let now = self.look_at_clock();
+        self.look_at_clock();
         if progress {
-            self.timers.on_written(now);
+            self.timers.on_written();
         }
     }
 
@@ -142,11 +155,13 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
         if self.flags.blocked {
             self.flags.blocked = false;
             // Ends the wait for progress, so that the next one begins anew.
-            let now = self.look_at_clock();
-            self.timers.follow_output(now, &self.send, &self.tcp);
+            self.look_at_clock();
+            self.timers.follow_output(&self.send, &self.tcp);
         }
-        if let Some(buffer) = self.send.detach() {
-            pool::give_buffer(buffer);
+        if !self.flags.borrows {
+            if let Some(buffer) = self.send.detach() {
+                pool::give_buffer(buffer);
+            }
         }
     }
 

@@ -68,18 +68,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         loop {
             // An error is remembered by the link and told at the end.
             let blocked = self.poll_output(cx).is_pending();
-            if self.take_ring() {
-                self.run_output_timers();
-                continue;
+            let mut ending = false;
+            if !self.is_calm() {
+                if self.take_ring() {
+                    self.run_output_timers();
+                    continue;
+                }
+                if let Some(wake) = self.tell(receive) {
+                    return Poll::Ready(wake);
+                }
+                ending = match self.poll_end(cx, buffer) {
+                    Poll::Ready(true) => return Poll::Ready(self.tell_end(buffer)),
+                    Poll::Ready(false) => false,
+                    Poll::Pending => true,
+                };
             }
-            if let Some(wake) = self.tell(receive) {
-                return Poll::Ready(wake);
-            }
-            let ending = match self.poll_end(cx, buffer) {
-                Poll::Ready(true) => return Poll::Ready(self.tell_end(buffer)),
-                Poll::Ready(false) => false,
-                Poll::Pending => true,
-            };
             let reads = !ending && self.may_read(blocked);
             if reads && self.turn >= TURN {
                 return self.yield_turn(cx, receive, buffer);
@@ -125,6 +128,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 Wake::Mail | Wake::Stop | Wake::Failed(_) => {}
             }
         }
+    }
+
+    /// Nothing but data can be the matter: no signal was raised, time has shown no fault, nobody closes.
+    fn is_calm(&self) -> bool {
+        self.signal.peek(u8::MAX) == 0 && self.fault.is_none() && self.is_open()
     }
 
     /// Whether the stream is to be read now.
@@ -182,7 +190,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<Option<Wake>> {
-        match ready!(poll_read(&mut self.io, cx, receive, buffer)) {
+        match ready!(self.poll_read(cx, receive, buffer)) {
             Ok(0) => {
                 receive.stop();
                 if self.send.close_reason().is_none() {
@@ -195,9 +203,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             Ok(count) => {
                 // Far below 4 GiB.
                 self.turn = self.turn.saturating_add(count as u32);
-                let now = self.look_at_clock();
-                self.timers.on_received(now);
-                self.lend_assembly(receive);
+                self.look_at_clock();
+                self.timers.on_received();
                 Poll::Ready(Some(Wake::Data))
             }
             Err(error) => {
@@ -208,14 +215,41 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
     }
 
-    /// Gives the receive path a pooled buffer, in case a message does not lie whole in the input.
-    fn lend_assembly(&mut self, receive: &mut ReceivePath) {
-        if !self.flags.assembly_lent {
-            if let Some(buffer) = pool::take_buffer() {
-                receive.attach(buffer);
-                self.flags.assembly_lent = true;
-            }
+    /// Reads once: a large payload straight to where it is assembled, anything else into the buffer of the batch, which
+    /// is so large that tokio learns from a read that left room that there is no more.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: &mut ReceivePath,
+        buffer: &mut ReadBuffer,
+    ) -> Poll<io::Result<usize>> {
+        if let Some(mut room) = receive.direct_room() {
+            buffer.release();
+            // The future of `read_buf` has no state, so it may be made anew for every poll.
+            let count = ready!(pin!(self.io.read_buf(&mut room)).poll(cx))?;
+            buffer.filled_direct(count);
+            return Poll::Ready(Ok(count));
         }
+        if !buffer.holds_memory() {
+            self.borrow_memory(receive, buffer);
+        }
+        let mut space = ReadBuf::new(buffer.space());
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
+        let count = space.filled().len();
+        buffer.filled(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Borrows what a batch needs from the pool: a buffer to read into, one for a message that does not lie whole in
+    /// what is read, one for the replies. Kept until [`park`](Self::park).
+    fn borrow_memory(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
+        let loan = pool::lend();
+        buffer.put(loan.chunk);
+        // A path that is in the middle of something has one of its own.
+        let assembly = loan.assembly.and_then(|memory| receive.attach(memory));
+        let output = loan.output.and_then(|memory| self.send.attach(memory));
+        pool::give_back(None, assembly, output);
+        self.flags.borrows = true;
     }
 
     /// Lets others have their turn: the task goes to the end of the runtime's queue, without memory of the pool.
@@ -235,11 +269,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
         self.turn = 0;
-        buffer.release();
-        if let Some(memory) = receive.detach() {
-            pool::give_buffer(memory);
-            self.flags.assembly_lent = false;
-        }
+        self.flags.borrows = false;
+        pool::give_back(buffer.take(), receive.detach(), self.send.detach());
         self.account(receive);
     }
 
@@ -264,28 +295,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         self.signal.register(cx.waker());
         self.signal.peek(u8::MAX) == 0
     }
-}
-
-/// Reads once: a large payload straight to where it is assembled, anything else into the buffer of the batch, which is
-/// so large that tokio learns from a read that left room that there is no more.
-fn poll_read<IO: AsyncRead + Unpin>(
-    io: &mut IO,
-    cx: &mut Context<'_>,
-    receive: &mut ReceivePath,
-    buffer: &mut ReadBuffer,
-) -> Poll<io::Result<usize>> {
-    if let Some(mut room) = receive.direct_room() {
-        buffer.release();
-        // The future of `read_buf` has no state, so it may be made anew for every poll.
-        let count = ready!(pin!(io.read_buf(&mut room)).poll(cx))?;
-        buffer.filled_direct(count);
-        return Poll::Ready(Ok(count));
-    }
-    let mut space = ReadBuf::new(buffer.space());
-    ready!(Pin::new(io).poll_read(cx, &mut space))?;
-    let count = space.filled().len();
-    buffer.filled(count);
-    Poll::Ready(Ok(count))
 }
 
 /// Answers pings and the peer's Close frame, discards everything else.

@@ -61,6 +61,11 @@ impl Entry {
         self.place = Wheel::of_this_thread().and_then(|wheel| wheel.insert(deadline, signal));
     }
 
+    /// Whether it will ring.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| !place.wheel.is_dead())
+    }
+
     /// Takes the entry out of the wheel, if it is in one. To be called when it has rung, too.
     pub(crate) fn disarm(&mut self, signal: &Arc<Signal>) {
         if let Some(place) = self.place.take() {
