@@ -182,13 +182,15 @@ impl<P: Fn(Phase)> Run<P> {
         let opened = self.open(&target).await?;
         let batches = self.batches(&opened);
         let window = self.window();
+        let before = self.mark_before(window);
         let outcomes = self.start_workers(opened, &batches, window)?;
-        self.measure(window, outcomes).await;
+        self.measure(window, before, outcomes).await;
         Ok(())
     }
 
     async fn connect(&mut self, target: Target, rate: Option<f64>) -> Result<(), Trouble> {
         let window = self.window();
+        let before = self.mark_before(window);
         let options = &self.report.options;
         let pace = rate.map(|rate| Pace::new(window.start, rate));
         let cycles = Arc::new(Cycles {
@@ -211,7 +213,7 @@ impl<P: Fn(Phase)> Run<P> {
             Ok(move || runtime.block_on(cycles.run(at_once)))
         });
         let outcomes = outcomes.map_err(|error| no_thread(&error))?;
-        self.measure(window, outcomes).await;
+        self.measure(window, before, outcomes).await;
         self.report.opened = self.shared.answered.load(Ordering::Relaxed);
         if let Some((pace, until)) = pace.zip(window.until) {
             self.report.intended = pace.due(until) - pace.due(window.from);
@@ -292,10 +294,20 @@ impl<P: Fn(Phase)> Run<P> {
         }
     }
 
-    /// Watches both sides at the beginning and at the end of the window, while the threads work.
-    async fn measure(&mut self, window: Window, mut outcomes: mpsc::UnboundedReceiver<Outcome>) {
+    /// The beginning of a run that is not bounded by time: to be marked before a thread answers anything.
+    fn mark_before(&self, window: Window) -> Option<Mark> {
+        window.until.is_none().then(|| self.mark())
+    }
+
+    /// Watches both sides at the beginning of the window, unless that was marked `before`, and at its end, while the
+    /// threads work.
+    async fn measure(
+        &mut self,
+        window: Window,
+        mut before: Option<Mark>,
+        mut outcomes: mpsc::UnboundedReceiver<Outcome>,
+    ) {
         let mut total = Outcome::default();
-        let mut before = window.until.is_none().then(|| self.mark());
         let mut after = None;
         loop {
             let next = match (&before, &after) {
