@@ -32,13 +32,11 @@ pub(super) fn deflating(deflate: Deflate) -> Options {
                 .map_or_else(CompressionLevel::default, CompressionLevel::new),
         )
         .with_compression_threshold(0)
+        .with_server_max_window_bits(deflate.window_bits)
+        // Unless it is told, it lets clients have the smallest window.
+        .with_client_max_window_bits(deflate.window_bits)
         .with_utf8()
         .with_limits(LARGEST, 2 * LARGEST);
-    if deflate.window_bits < 15 {
-        options = options
-            .with_server_max_window_bits(deflate.window_bits)
-            .with_client_max_window_bits(deflate.window_bits);
-    }
     if !deflate.takeover {
         options = options
             .server_no_context_takeover()
