@@ -8,6 +8,8 @@
 )]
 
 mod callbacks;
+mod calls;
+mod counted;
 mod endings;
 mod extensions;
 mod mail;

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use ws_handler::{Io, Listener, PeerInfo, Server, ServerHandle, Service};
 
+use crate::counted::{Calls, Counted};
+
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
@@ -48,14 +50,14 @@ impl Log {
     }
 }
 
-struct Pipes(mpsc::Receiver<DuplexStream>);
+struct Pipes(mpsc::Receiver<DuplexStream>, Arc<Calls>);
 
 impl Listener for Pipes {
     async fn accept(&mut self) -> io::Result<(Io, PeerInfo)> {
         match self.0.recv().await {
             Some(pipe) => {
                 let peer = PeerInfo::new("192.0.2.7:1".parse().ok(), None);
-                Ok((Io::boxed(pipe), peer))
+                Ok((Io::boxed(Counted::new(pipe, &self.1)), peer))
             }
             None => std::future::pending().await,
         }
@@ -70,17 +72,21 @@ impl Listener for Pipes {
 pub(crate) struct Rig {
     pipes: mpsc::Sender<DuplexStream>,
     pub(crate) server: ServerHandle,
+    /// What the server asked of its ends of all pipes.
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Rig {
     pub(crate) fn new(service: impl Service) -> Self {
         let (pipes, receiver) = mpsc::channel(16);
-        let server = Server::new().listen(Pipes(receiver));
+        let calls = Arc::new(Calls::default());
+        let server = Server::new().listen(Pipes(receiver, Arc::clone(&calls)));
         let handle = server.handle();
         tokio::spawn(server.serve(service));
         Self {
             pipes,
             server: handle,
+            calls,
         }
     }
 
