@@ -5,6 +5,7 @@ use std::env;
 use crate::attack;
 use crate::conformance;
 use crate::fuzz;
+use crate::instructions;
 use crate::interop;
 use crate::outcome::Outcome;
 use crate::process;
@@ -16,7 +17,7 @@ use crate::workspace::Workspace;
 
 /// Every step. Few different builds: debug with all features, debug with default features, and one release
 /// build of ws-testkit, which conformance and interop share with `cargo run --release`.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step {
         name: "fmt",
         shows: "the code is formatted",
@@ -177,6 +178,13 @@ const STEPS: [Step; 17] = [
         need: Need::Required,
         tools: &[],
         action: Action::Check(soak::run),
+    },
+    Step {
+        name: "instructions",
+        shows: "the codec takes no more instructions per message than its baseline",
+        need: Need::Optional,
+        tools: &[Tool::Valgrind],
+        action: Action::Check(instructions::run),
     },
     Step {
         name: "wasm",

@@ -17,6 +17,7 @@ mod attack;
 mod bench;
 mod conformance;
 mod fuzz;
+mod instructions;
 mod interop;
 mod soak;
 mod tidy;
@@ -40,7 +41,7 @@ struct Task {
     run: fn(&Workspace, &[String]) -> Result<bool, String>,
 }
 
-const TASKS: [Task; 6] = [
+const TASKS: [Task; 7] = [
     Task {
         name: "ci",
         arguments: "[--only STEP]... [--list]",
@@ -67,9 +68,15 @@ const TASKS: [Task; 6] = [
     },
     Task {
         name: "bench",
-        arguments: "[SHAPE]... [--against NAME]... [--server NAME=COMMAND]... [--repetitions N] [--seconds S] [--force]",
+        arguments: "[SHAPE]... [--against NAME]... [--server NAME[@SHAPE]=COMMAND]... [--repetitions N] [--seconds S] [--force]",
         help: "our server beside rivals under the same load; COMMAND prints its ws:// address, or takes {port}",
         run: run_bench,
+    },
+    Task {
+        name: "instructions",
+        arguments: "[--bless]",
+        help: "instructions of the codec per message, beside the baseline; --bless: make them the baseline; needs valgrind",
+        run: run_instructions,
     },
     Task {
         name: "fuzz",
@@ -167,6 +174,18 @@ fn run_fuzz(workspace: &Workspace, arguments: &[String]) -> Result<bool, String>
     match tools::Tool::CargoFuzz.missing(workspace) {
         Some(missing) => Err(missing),
         None => Ok(conclude("fuzz", &fuzz::run(workspace))),
+    }
+}
+
+fn run_instructions(workspace: &Workspace, arguments: &[String]) -> Result<bool, String> {
+    let check = match arguments {
+        [] => instructions::run,
+        [option] if option == "--bless" => instructions::bless,
+        [argument, ..] => return Err(format!("unexpected argument `{argument}`")),
+    };
+    match tools::Tool::Valgrind.missing(workspace) {
+        Some(missing) => Err(missing),
+        None => Ok(conclude("instructions", &check(workspace))),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum Tool {
     CargoFuzz,
     /// The toolchain of the workspace's `rust-version`, through rustup.
     OldestRust,
+    /// Valgrind, with its callgrind.
+    Valgrind,
 }
 
 impl Tool {
@@ -77,6 +79,11 @@ impl Tool {
                 oldest_is_there(workspace),
                 "the oldest supported Rust",
                 "rustup toolchain install, with the rust-version of Cargo.toml",
+            ),
+            Self::Valgrind => (
+                process::answer_of(Command::new("valgrind").arg("--version")).is_some(),
+                "valgrind",
+                "apt-get install valgrind",
             ),
         };
         (!there).then(|| format!("{name} is missing ({remedy})"))
