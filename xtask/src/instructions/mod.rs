@@ -6,6 +6,7 @@
 
 // layer 1
 mod baseline;
+
 mod callgrind;
 
 use crate::outcome::Outcome;
