@@ -201,8 +201,16 @@ impl Drop for Chunk {
     fn drop(&mut self) {
         let Some(lender) = self.lender.take() else { return };
         let bytes = std::mem::take(&mut self.bytes);
-        // A thread that is ending has no pool any more.
-        let _ = POOL.try_with(|pool| pool.borrow_mut().take_chunk_back(bytes, lender));
+        let mut loan = Some((bytes, lender));
+        let _ = POOL.try_with(|pool| {
+            if let Some((bytes, lender)) = loan.take() {
+                pool.borrow_mut().take_chunk_back(bytes, lender);
+            }
+        });
+        // A thread that is ending has no pool any more; its lender is told all the same.
+        if let Some((_, lender)) = loan {
+            lender.returned_elsewhere.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -249,6 +257,24 @@ mod tests {
         // Other tests lend at the same time, so no more can be said about all threads.
         assert!(lent_read_buffers() >= 1);
         std::thread::spawn(move || drop(chunk)).join().unwrap();
+        assert_eq!(lent_chunks(), 0);
+    }
+
+    #[test]
+    fn a_buffer_dropped_while_its_thread_ends_counts_for_its_lender() {
+        thread_local! {
+            static BEFORE: RefCell<Option<Chunk>> = const { RefCell::new(None) };
+            static AFTER: RefCell<Option<Chunk>> = const { RefCell::new(None) };
+        }
+        let (one, two) = (Chunk::lend(), Chunk::lend());
+        assert_eq!(lent_chunks(), 2);
+        // In whatever order a thread drops what is its own, one of the two outlives its pool.
+        let ends = std::thread::spawn(move || {
+            BEFORE.set(Some(one));
+            drop(Chunk::lend());
+            AFTER.set(Some(two));
+        });
+        ends.join().unwrap();
         assert_eq!(lent_chunks(), 0);
     }
 
