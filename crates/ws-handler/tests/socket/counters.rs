@@ -144,6 +144,19 @@ async fn limits_of_time_are_counted() {
     .await;
 }
 
+/// A connection whose closing handshake the peer began and has seen answered; only the end of TCP is missing.
+async fn closed_by_its_peer(factory: &WebSocketFactory) -> (JoinHandle<Received>, Peer, Registration) {
+    let Counted {
+        socket,
+        mut peer,
+        _registration,
+    } = open(factory);
+    let task = receive(socket);
+    peer.send(CLOSE, close_payload(1000, "")).await;
+    assert_eq!(peer.frame().await.unwrap().close_code(), 1000);
+    (task, peer, _registration)
+}
+
 #[tokio::test(start_paused = true)]
 async fn endings_that_take_too_long_are_counted() {
     // Our Close frame is not answered.
@@ -154,28 +167,14 @@ async fn endings_that_take_too_long_are_counted() {
     assert_eq!(factory.limit_hits().close, 1);
     // The peer does not end TCP, or goes on sending.
     for (count, more) in [(1, 0), (2, 65 * 1024)] {
-        let Counted {
-            socket,
-            mut peer,
-            _registration,
-        } = open(&factory);
-        let task = receive(socket);
-        peer.send(CLOSE, close_payload(1000, "")).await;
-        assert_eq!(peer.frame().await.unwrap().close_code(), 1000);
+        let (task, mut peer, _registration) = closed_by_its_peer(&factory).await;
         // The stream may be dropped in the middle of it.
         let _ = peer.io.write_all(&vec![0; more]).await;
         assert_eq!(task.await.unwrap().unwrap(), None);
         assert_eq!(factory.limit_hits().drain, count);
     }
     // A peer that does end it is no hit.
-    let Counted {
-        socket,
-        mut peer,
-        _registration,
-    } = open(&factory);
-    let task = receive(socket);
-    peer.send(CLOSE, close_payload(1000, "")).await;
-    assert_eq!(peer.frame().await.unwrap().close_code(), 1000);
+    let (task, peer, _registration) = closed_by_its_peer(&factory).await;
     drop(peer);
     assert_eq!(task.await.unwrap().unwrap(), None);
     assert_eq!(factory.limit_hits().drain, 2);
