@@ -102,10 +102,13 @@ impl ReadBuffer {
         self.chunk.is_some()
     }
 
-    /// An empty chunk to read into, borrowed from the pool if there is none yet.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
+    /// The beginning of an empty chunk to read into, `most` bytes or what there is, borrowed from the pool if there is
+    /// none yet.
+    pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
         (self.start, self.end) = (0, 0);
-        self.chunk.get_or_insert_with(Chunk::lend).bytes_mut()
+        let all = self.chunk.get_or_insert_with(Chunk::lend).bytes_mut();
+        let most = most.min(all.len());
+        all.split_at_mut(most).0
     }
 
     /// Says how many bytes were read into [`space`](Self::space).
@@ -165,11 +168,11 @@ mod tests {
         let mut receive = path();
         let mut buffer = ReadBuffer::new();
         assert!(!buffer.holds_memory());
-        buffer.space()[..4].copy_from_slice(b"\x82\x01x\x82");
+        buffer.space(usize::MAX)[..4].copy_from_slice(b"\x82\x01x\x82");
         buffer.filled(3);
         assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Binary(b"x"))));
         assert_eq!(buffer.next_event(&mut receive), Ok(None));
-        buffer.space()[..2].copy_from_slice(b"\x82\x00");
+        buffer.space(usize::MAX)[..2].copy_from_slice(b"\x82\x00");
         buffer.filled(2);
         assert_eq!(buffer.next_event(&mut receive), Ok(Some(Event::Binary(b""))));
     }

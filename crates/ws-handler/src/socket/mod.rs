@@ -11,8 +11,9 @@ mod error;
 mod pool;
 mod signal;
 
-// 2: timers and input
+// 2: timers, input, memory for large messages
 mod input;
+mod large;
 mod wheel;
 
 // 3: a connection without its receive path

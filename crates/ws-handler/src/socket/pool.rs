@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Bytes in a read buffer. With 64 KiB a read nearly always leaves room, and after a read that left room tokio
-/// skips the second read that would only say "nothing more".
-pub(crate) const READ_BUFFER: usize = 64 * 1024;
+/// Bytes in a read buffer: a message of 64 KiB lies whole in it, and a read nearly always leaves room, after which
+/// tokio skips the second read that would only say "nothing more".
+pub(crate) const READ_BUFFER: usize = 128 * 1024;
 /// Bytes in the read buffer of a connection that wakes while its thread has lent all it may lend.
 pub(crate) const SMALL_READ_BUFFER: usize = 4 * 1024;
-/// Read buffers that may be out per thread at once: 4 MiB. A callback that waits keeps its buffer, so without a
+/// Read buffers that may be out per thread at once: 8 MiB. A callback that waits keeps its buffer, so without a
 /// bound slow callbacks could hold memory in proportion to connections.
 pub(crate) const MAX_LENT: usize = 64;
 /// Read buffers a thread keeps for later: one is the rule, a few cover callbacks that wait.
@@ -21,7 +21,7 @@ const MAX_IDLE_CHUNKS: usize = 8;
 /// Assembly and output buffers a thread keeps for later.
 const MAX_IDLE_BUFFERS: usize = 64;
 /// The largest capacity worth keeping in an assembly or output buffer: all of them together stay below 4 MiB.
-const MAX_IDLE_CAPACITY: usize = 64 * 1024;
+pub(crate) const MAX_IDLE_CAPACITY: usize = 64 * 1024;
 
 thread_local! {
     static POOL: RefCell<Pool> = RefCell::new(Pool::default());
@@ -30,7 +30,7 @@ thread_local! {
 /// The threads that lend, for whoever wants to know how much is out.
 static LENDERS: Mutex<Vec<Weak<Lender>>> = Mutex::new(Vec::new());
 
-/// How many full-size read buffers (64 KiB each) the connections of this process hold at the moment, over all threads.
+/// How many full-size read buffers (128 KiB each) the connections of this process hold at the moment, over all threads.
 ///
 /// A connection holds one while it works on what it has read, and none while it waits for its peer: with every
 /// connection idle this is 0. The small buffers that stand in when a thread has lent 64 are not counted.

@@ -102,6 +102,25 @@ impl Assembly {
         None
     }
 
+    /// Moves to another buffer and returns the old one, empty.
+    pub(super) fn exchange(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
+        buffer.clear();
+        let mut old = match self {
+            Self::Bytes(bytes) => {
+                append(&mut buffer, bytes);
+                std::mem::replace(bytes, buffer)
+            }
+            Self::Text(text) => {
+                // Empty, so there is nothing to check.
+                let mut longer = String::from_utf8(buffer).unwrap_or_default();
+                append_text(&mut longer, text);
+                std::mem::replace(text, longer).into_bytes()
+            }
+        };
+        old.clear();
+        old
+    }
+
     pub(super) fn detach(&mut self) -> Option<Vec<u8>> {
         if self.capacity() == 0 || !self.is_empty() {
             return None;

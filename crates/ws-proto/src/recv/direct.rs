@@ -12,15 +12,22 @@ use crate::mask::apply_mask;
 /// good.
 const DIRECT_READ_MIN: usize = 16 * 1024;
 
-/// How much room a direct read is given at first; then as much as has arrived already.
+/// How much room a direct read is given at first; then as much as has arrived already, or as there is anyway.
 const DIRECT_READ_ROOM: usize = 64 * 1024;
+
+/// From so many bytes on, of which a part has arrived, a frame or message is large.
+const LARGE: usize = 128 * 1024;
+
+/// So many bytes of a large one must have arrived: what a peer only announces is not believed.
+const LARGE_ARRIVED: usize = 4 * 1024;
 
 impl ReceivePath {
     /// Room in the assembly buffer for a large payload, so that the bytes can be read from the socket straight
     /// into it; `None` where the shared read buffer serves better. After reading `n` bytes into it call
     /// [`received_direct`](Self::received_direct).
     ///
-    /// The room grows with what has arrived, never with what the peer declared.
+    /// The room grows with what has arrived, never with what the peer declared. A buffer that was
+    /// [exchanged](Self::exchange) for a larger one is used as it is.
     pub fn direct_room(&mut self) -> Option<bytes::buf::Limit<&mut Vec<u8>>> {
         if self.lent {
             self.forget_lent();
@@ -38,8 +45,10 @@ impl ReceivePath {
             return None;
         }
         let buffer = self.assembly.raw()?;
-        let room = missing.min(buffer.len().max(DIRECT_READ_ROOM));
-        buffer.reserve(room);
+        let spare = buffer.capacity() - buffer.len();
+        let room = missing.min(buffer.len().max(DIRECT_READ_ROOM).max(spare));
+        // What doubles by itself need not be doubled by the vector, too.
+        buffer.reserve_exact(room);
         Some(buffer.limit(room))
     }
 
@@ -79,6 +88,23 @@ impl ReceivePath {
     /// Lends a buffer for assembly, as from a pool; what it holds is dropped. Returned unused while one is in use.
     pub fn attach(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
         self.assembly.attach(buffer)
+    }
+
+    /// Whether a large payload is being gathered, and enough of it has arrived that a buffer that is large already
+    /// should take it: see [`exchange`](Self::exchange).
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        let State::Payload(frame) = &self.state else {
+            return false;
+        };
+        let arrived = self.assembly.bytes().len();
+        let data = !frame.opcode.is_control() && frame.coding == Coding::Plain;
+        data && !self.lent && arrived >= LARGE_ARRIVED && frame.missing.saturating_add(arrived) >= LARGE
+    }
+
+    /// Goes on gathering in another buffer, as from a pool; what has arrived is copied there. Returns the old one.
+    pub fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        self.assembly.exchange(buffer)
     }
 
     /// Takes the assembly buffer back, empty, if nothing is being assembled.

@@ -48,7 +48,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Reads once and throws away.
     fn poll_discard(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuffer) -> Poll<()> {
-        let mut space = ReadBuf::new(buffer.space());
+        let mut space = ReadBuf::new(buffer.space(usize::MAX));
         let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut space));
         match (result, space.filled().len()) {
             (Err(_), _) | (Ok(()), 0) => self.tcp.handle_eof(&mut self.send),

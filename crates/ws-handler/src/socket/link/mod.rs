@@ -8,6 +8,7 @@
 mod account;
 mod clock;
 mod output;
+mod turn;
 
 // 2: the end
 mod ending;
@@ -30,7 +31,9 @@ use ws_proto::{
     ProtocolError, Role, SendOptions, SendPath, TcpClosing, Timers, UseError,
 };
 
+use self::turn::Turn;
 use super::error::{Lost, SocketError};
+use super::large;
 use super::pool;
 use super::signal::Signal;
 use super::wheel::Entry;
@@ -91,8 +94,7 @@ pub struct Link<IO = Io> {
     /// A fault that time has shown and that no wake has told yet.
     fault: Option<ProtocolError>,
     flags: Flags,
-    /// Bytes read since others had their turn, and what messages cost on top.
-    turn: u32,
+    turn: Turn,
     /// Bytes of unfinished input that the factory has counted for this connection.
     accounted: u32,
     /// Bytes of unfinished input that are held beside the receive path.
@@ -114,6 +116,8 @@ struct Flags {
     blocked: bool,
     /// The connection has borrowed memory for a batch and gives all of it back when it parks.
     borrows: bool,
+    /// The receive path gathers in a buffer for large messages.
+    large: bool,
     /// The sending direction of the stream was shut down.
     half_closed: bool,
     reading: Reading,
@@ -162,7 +166,7 @@ impl<IO> Link<IO> {
             cause: None,
             fault: None,
             flags: Flags::default(),
-            turn: 0,
+            turn: Turn::default(),
             accounted: 0,
             beside: 0,
             on_panic: None,
@@ -179,7 +183,7 @@ impl<IO> Link<IO> {
     /// The peer sent data: tells the idle timer.
     #[inline]
     pub fn handle_data(&mut self) {
-        self.turn = self.turn.saturating_add(wake::MESSAGE);
+        self.turn.on_message();
         // Only a ping can be one too many.
         let _ = self.timers.on_event(&Event::Binary(&[]));
     }
@@ -202,7 +206,7 @@ impl<IO> Link<IO> {
     ///
     /// As [`handle_ping`](Self::handle_ping).
     pub fn handle_ping_unanswered(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
-        self.turn = self.turn.saturating_add(wake::MESSAGE);
+        self.turn.on_message();
         self.timers.on_event(&Event::Ping(payload))
     }
 
@@ -433,6 +437,9 @@ impl<IO> Drop for Link<IO> {
     fn drop(&mut self) {
         self.handle_panic();
         self.settle_account();
+        if self.flags.large {
+            large::forget();
+        }
         self.entry.disarm(&self.signal);
     }
 }

@@ -15,18 +15,9 @@ use super::{Link, Reading};
 use crate::hits::Limit;
 use crate::socket::error::{Lost, SocketError};
 use crate::socket::input::ReadBuffer;
+use crate::socket::large;
 use crate::socket::pool;
 use crate::socket::signal::Signal;
-
-/// Bytes that a connection may read before it lets others have their turn, however much more has arrived: for
-/// large messages the detour over the runtime's queue does not show. The smallest frames count more than their bytes:
-/// the 11,000 of one read buffer are a turn already, and about a millisecond of work. (Tokio's own budget counts reads: 128 of them, each of 64 KiB here.)
-const TURN: u32 = 256 * 1024;
-
-/// What a message or a ping counts on top of its bytes: a callback and an answer cost about as much as reading so many.
-/// Without it the smallest frames took a turn of milliseconds, and the others waited for one of each such peer; with
-/// it such a peer yields after every read buffer, and a message of 4 KiB counts as 2 % more.
-pub(super) const MESSAGE: u32 = 64;
 
 /// Why [`Link::poll_wake`] returned.
 #[derive(Debug)]
@@ -52,7 +43,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
     /// unless a message is half received or output could not be written.
     ///
-    /// After 256 KiB (each message and ping counts 64 bytes on top) it is pending once though more has arrived, so that others on the same thread have their turn.
+    /// After 256 KiB (each message and ping counts 256 bytes on top) it is pending once though more has arrived, so that
+    /// others on the same thread have their turn.
     ///
     /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
     /// nothing is read.
@@ -84,7 +76,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 };
             }
             let reads = !ending && self.may_read(blocked);
-            if reads && self.turn >= TURN {
+            if reads && self.turn.is_over() {
                 return self.yield_turn(cx, receive, buffer);
             }
             if reads {
@@ -201,8 +193,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 Poll::Ready(None)
             }
             Ok(count) => {
-                // Far below 4 GiB.
-                self.turn = self.turn.saturating_add(count as u32);
+                self.turn.on_received(count);
                 self.look_at_clock();
                 self.timers.on_received();
                 Poll::Ready(Some(Wake::Data))
@@ -223,6 +214,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<io::Result<usize>> {
+        if !self.flags.large && receive.is_large() {
+            self.borrow_large(receive);
+        }
         if let Some(mut room) = receive.direct_room() {
             buffer.release();
             // The future of `read_buf` has no state, so it may be made anew for every poll.
@@ -233,7 +227,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         if !buffer.holds_memory() {
             self.borrow_memory(receive, buffer);
         }
-        let mut space = ReadBuf::new(buffer.space());
+        let mut space = ReadBuf::new(buffer.space(self.turn.most()));
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
         let count = space.filled().len();
         buffer.filled(count);
@@ -252,6 +246,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         self.flags.borrows = true;
     }
 
+    /// Lets a large message that has begun to arrive go on in a buffer that need not grow, if there is one.
+    #[cold]
+    fn borrow_large(&mut self, receive: &mut ReceivePath) {
+        if let Some(buffer) = large::take() {
+            pool::give_buffer(receive.exchange(buffer));
+            self.flags.large = true;
+        }
+    }
+
     /// Lets others have their turn: the task goes to the end of the runtime's queue, without memory of the pool.
     fn yield_turn(
         &mut self,
@@ -268,9 +271,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     }
 
     fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
-        self.turn = 0;
+        self.turn.end();
         self.flags.borrows = false;
-        pool::give_back(buffer.take(), receive.detach(), self.send.detach());
+        let mut assembly = receive.detach();
+        if let Some(large) = assembly.take_if(|buffer| buffer.capacity() > pool::MAX_IDLE_CAPACITY) {
+            large::give_back(large, std::mem::take(&mut self.flags.large));
+        }
+        pool::give_back(buffer.take(), assembly, self.send.detach());
         self.account(receive);
     }
 

@@ -1,0 +1,103 @@
+//! How much a connection may do before others have their turn.
+//!
+//! Here: the count, and how much to read at once. Not here: reading and stepping aside (`wake`).
+
+/// What a connection may do before it lets others have their turn, in bytes read. With large messages the detour over
+/// the runtime's queue does not show after so many. (Tokio's own budget counts reads: 128 of them, of any length.)
+const TURN: u32 = 256 * 1024;
+
+/// What a message or a ping counts on top of its bytes: a callback and an answer take about as long as reading so many.
+/// A message of 4 KiB counts 6 % more by it.
+const MESSAGE: u32 = 256;
+
+/// Below so many bytes a message, on average, messages are tiny.
+const TINY: u32 = 128;
+
+/// How much is read at once from a peer that sends tiny messages: what is read is also answered before anybody else
+/// has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond).
+const TINY_READ: usize = 8 * 1024;
+
+/// What was done since others had their turn.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    bytes: u32,
+    messages: u32,
+    /// The turn before brought tiny messages.
+    tiny: bool,
+}
+
+impl Turn {
+    /// So many bytes were read.
+    pub(super) fn on_received(&mut self, count: usize) {
+        // Far below 4 GiB.
+        self.bytes = self.bytes.saturating_add(count as u32);
+    }
+
+    /// One message, or ping, came out of them.
+    #[inline]
+    pub(super) fn on_message(&mut self) {
+        self.messages = self.messages.wrapping_add(1);
+    }
+
+    /// Whether others are to have their turn before anything more is read.
+    pub(super) fn is_over(&self) -> bool {
+        self.bytes.saturating_add(self.messages.saturating_mul(MESSAGE)) >= TURN
+    }
+
+    /// The most that is to be read at once.
+    pub(super) fn most(&self) -> usize {
+        if self.is_tiny() { TINY_READ } else { usize::MAX }
+    }
+
+    /// Others have their turn.
+    pub(super) fn end(&mut self) {
+        *self = Self {
+            tiny: self.is_tiny(),
+            ..Self::default()
+        };
+    }
+
+    fn is_tiny(&self) -> bool {
+        if self.bytes == 0 {
+            return self.tiny;
+        }
+        self.messages.saturating_mul(TINY) > self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_after_256_kib_however_they_are_cut() {
+        let mut turn = Turn::default();
+        turn.on_received(TURN as usize - 1);
+        assert!(!turn.is_over());
+        turn.on_received(1);
+        assert!(turn.is_over());
+        turn.end();
+        assert!(!turn.is_over());
+        turn.on_received(6 * 1024);
+        (0..1000).for_each(|_| turn.on_message());
+        assert!(turn.is_over(), "a thousand messages count like 256,000 bytes");
+    }
+
+    #[test]
+    fn after_tiny_messages_little_is_read_until_larger_ones_come() {
+        let mut turn = Turn::default();
+        assert_eq!(turn.most(), usize::MAX, "nothing is known");
+        turn.on_received(1270);
+        (0..10).for_each(|_| turn.on_message());
+        assert_eq!(turn.most(), TINY_READ);
+        turn.end();
+        assert_eq!(turn.most(), TINY_READ, "it is remembered");
+        turn.end();
+        assert_eq!(turn.most(), TINY_READ, "a turn without input teaches nothing");
+        turn.on_received(TINY_READ);
+        assert_eq!(turn.most(), usize::MAX, "no message in so many bytes");
+        turn.on_message();
+        turn.end();
+        assert_eq!(turn.most(), usize::MAX);
+    }
+}
