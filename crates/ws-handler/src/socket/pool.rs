@@ -1,12 +1,14 @@
 //! Buffers that belong to a thread, not to a connection.
 //!
-//! Here: pooled read buffers ([`Chunk`]) and pooled `Vec<u8>`s for assembly and output. A connection borrows them
-//! for one batch and gives them back before it parks, so an idle connection holds none. Not here: who reads into
-//! them (`link`), and what a connection that is in the middle of a message keeps (`ws_proto::ReceivePath`).
+//! Here: pooled read buffers ([`Chunk`]), and what receive and send paths work with. A connection borrows them for one
+//! batch and gives them back before it parks, so an idle connection holds none. Not here: who reads into them (`link`),
+//! what a connection that is in the middle of a message keeps (`ws_proto::ReceivePath`), large messages (`large`).
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ws_proto::{ReceiveMemory, SendMemory};
 
 /// Bytes in a read buffer: a message of 64 KiB lies whole in it, and a read nearly always leaves room, after which
 /// tokio skips the second read that would only say "nothing more".
@@ -18,9 +20,9 @@ pub(crate) const SMALL_READ_BUFFER: usize = 4 * 1024;
 pub(crate) const MAX_LENT: usize = 64;
 /// Read buffers a thread keeps for later: one is the rule, a few cover callbacks that wait.
 const MAX_IDLE_CHUNKS: usize = 8;
-/// Assembly and output buffers a thread keeps for later.
-const MAX_IDLE_BUFFERS: usize = 64;
-/// The largest capacity worth keeping in an assembly or output buffer: all of them together stay below 4 MiB.
+/// How many of each other kind a thread keeps for later.
+const MAX_IDLE: usize = 64;
+/// The largest capacity worth keeping in a buffer of another kind: all of one kind together stay below 4 MiB.
 pub(crate) const MAX_IDLE_CAPACITY: usize = 64 * 1024;
 
 thread_local! {
@@ -41,8 +43,10 @@ pub fn lent_read_buffers() -> usize {
 }
 
 struct Pool {
-    /// Read buffers that wait, each with the lender it goes back to: this thread's.
-    chunks: Vec<(Box<[u8]>, Arc<Lender>)>,
+    chunks: Vec<Chunk>,
+    receive: Vec<ReceiveMemory>,
+    send: Vec<SendMemory>,
+    /// For receive paths that keep everything else.
     buffers: Vec<Vec<u8>>,
     lender: Arc<Lender>,
 }
@@ -57,8 +61,19 @@ impl Default for Pool {
         lenders.push(Arc::downgrade(&lender));
         Self {
             chunks: Vec::new(),
+            receive: Vec::new(),
+            send: Vec::new(),
             buffers: Vec::new(),
             lender,
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // What waits here is not lent.
+        for chunk in &mut self.chunks {
+            chunk.0.lender = None;
         }
     }
 }
@@ -90,81 +105,91 @@ impl Lender {
 impl Pool {
     fn lend_chunk(&mut self) -> Chunk {
         if self.lender.out() >= MAX_LENT {
-            return Chunk {
-                bytes: vec![0; SMALL_READ_BUFFER].into(),
-                lender: None,
-            };
+            return Chunk::alone(vec![0; SMALL_READ_BUFFER].into());
         }
         self.lender.set_lent(|lent| lent + 1);
-        let (bytes, lender) = self
-            .chunks
-            .pop()
-            .unwrap_or_else(|| (vec![0; READ_BUFFER].into(), Arc::clone(&self.lender)));
-        Chunk {
-            bytes,
-            lender: Some(lender),
-        }
+        self.chunks.pop().unwrap_or_else(|| {
+            Chunk(Box::new(Memory {
+                bytes: vec![0; READ_BUFFER].into(),
+                lender: Some(Arc::clone(&self.lender)),
+            }))
+        })
     }
 
-    /// Takes a full-size read buffer back, wherever it was lent.
-    fn take_chunk_back(&mut self, bytes: Box<[u8]>, lender: Arc<Lender>) {
-        if !Arc::ptr_eq(&lender, &self.lender) {
-            lender.returned_elsewhere.fetch_add(1, Ordering::Relaxed);
-            return;
+    /// Takes a read buffer back. One that was lent elsewhere, or by nobody, is freed.
+    fn take_chunk_back(&mut self, mut chunk: Chunk) {
+        match &chunk.0.lender {
+            Some(lender) if Arc::ptr_eq(lender, &self.lender) => {}
+            Some(lender) => {
+                lender.returned_elsewhere.fetch_add(1, Ordering::Relaxed);
+                chunk.0.lender = None;
+                return;
+            }
+            None => return,
         }
         self.lender.set_lent(|lent| lent - 1);
         if self.chunks.len() < MAX_IDLE_CHUNKS {
-            self.chunks.push((bytes, lender));
+            self.chunks.push(chunk);
+        } else {
+            chunk.0.lender = None;
         }
     }
 
-    /// One that has grown large is freed instead of kept.
-    fn take_buffer_back(&mut self, mut buffer: Vec<u8>) {
-        let worth_keeping = 1..=MAX_IDLE_CAPACITY;
-        if worth_keeping.contains(&buffer.capacity()) && self.buffers.len() < MAX_IDLE_BUFFERS {
-            buffer.clear();
-            self.buffers.push(buffer);
+    fn take_receive_back(&mut self, memory: ReceiveMemory) {
+        if memory.capacity() <= MAX_IDLE_CAPACITY && self.receive.len() < MAX_IDLE {
+            self.receive.push(memory);
+        }
+    }
+
+    fn take_send_back(&mut self, memory: SendMemory) {
+        if memory.capacity() <= MAX_IDLE_CAPACITY && self.send.len() < MAX_IDLE {
+            self.send.push(memory);
         }
     }
 }
 
-/// What a connection borrows for one batch. A buffer is `None` if the pool has none: then the paths allocate.
+/// What a connection borrows for one batch. `None`: it has its own, or the pool has none, and then the paths make some.
 pub(crate) struct Loan {
     pub(crate) chunk: Chunk,
-    pub(crate) assembly: Option<Vec<u8>>,
-    pub(crate) output: Option<Vec<u8>>,
+    pub(crate) receive: Option<ReceiveMemory>,
+    pub(crate) send: Option<SendMemory>,
 }
 
-/// Lends all that a batch needs: one look at the pool instead of three.
-pub(crate) fn lend() -> Loan {
+/// Lends what a batch needs: a read buffer, and of the others what is asked for.
+pub(crate) fn lend(receive: bool, send: bool) -> Loan {
     POOL.with_borrow_mut(|pool| Loan {
         chunk: pool.lend_chunk(),
-        assembly: pool.buffers.pop(),
-        output: pool.buffers.pop(),
+        receive: if receive { pool.receive.pop() } else { None },
+        send: if send { pool.send.pop() } else { None },
     })
 }
 
 /// Takes back what is left of a loan.
-pub(crate) fn give_back(chunk: Option<Chunk>, assembly: Option<Vec<u8>>, output: Option<Vec<u8>>) {
-    if chunk.is_none() && assembly.is_none() && output.is_none() {
+pub(crate) fn give_back(chunk: Option<Chunk>, receive: Option<ReceiveMemory>, send: Option<SendMemory>) {
+    if chunk.is_none() && receive.is_none() && send.is_none() {
         return;
     }
     // The thread may be ending, its pool gone: then the memory is simply freed.
     let _ = POOL.try_with(|pool| {
         let mut pool = pool.borrow_mut();
-        if let Some((bytes, lender)) = chunk.and_then(Chunk::into_parts) {
-            pool.take_chunk_back(bytes, lender);
+        if let Some(chunk) = chunk {
+            pool.take_chunk_back(chunk);
         }
-        for buffer in [assembly, output].into_iter().flatten() {
-            pool.take_buffer_back(buffer);
+        if let Some(memory) = receive {
+            pool.take_receive_back(memory);
+        }
+        if let Some(memory) = send {
+            pool.take_send_back(memory);
         }
     });
 }
 
-/// A read buffer on loan. Returned when dropped.
-pub(crate) struct Chunk {
+/// A read buffer, on loan from a pool or alone. One on loan is returned when dropped.
+pub(crate) struct Chunk(Box<Memory>);
+
+struct Memory {
     bytes: Box<[u8]>,
-    /// `None` for a small one, which is simply freed.
+    /// Whom it goes back to; `None` for one that is simply freed.
     lender: Option<Arc<Lender>>,
 }
 
@@ -176,52 +201,67 @@ impl Chunk {
 
     /// A buffer of its own with this content, no part of the pool.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.into(),
-            lender: None,
-        }
+        Self::alone(bytes.into())
+    }
+
+    fn alone(bytes: Box<[u8]>) -> Self {
+        Self(Box::new(Memory { bytes, lender: None }))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
+    #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-
-    /// The memory and its lender, if it has one. What is left behind has none, and is dropped without effect.
-    fn into_parts(mut self) -> Option<(Box<[u8]>, Arc<Lender>)> {
-        let lender = self.lender.take()?;
-        Some((std::mem::take(&mut self.bytes), lender))
+        &mut self.0.bytes
     }
 }
 
-impl Drop for Chunk {
+impl Drop for Memory {
     fn drop(&mut self) {
         let Some(lender) = self.lender.take() else { return };
-        let bytes = std::mem::take(&mut self.bytes);
-        let mut loan = Some((bytes, lender));
+        let mut loan = Some(Self {
+            bytes: std::mem::take(&mut self.bytes),
+            lender: Some(lender),
+        });
         let _ = POOL.try_with(|pool| {
-            if let Some((bytes, lender)) = loan.take() {
-                pool.borrow_mut().take_chunk_back(bytes, lender);
+            if let Some(memory) = loan.take() {
+                pool.borrow_mut().take_chunk_back(Chunk(Box::new(memory)));
             }
         });
         // A thread that is ending has no pool any more; its lender is told all the same.
-        if let Some((_, lender)) = loan {
+        if let Some(lender) = loan.as_mut().and_then(|memory| memory.lender.take()) {
             lender.returned_elsewhere.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// An empty buffer for assembly or output that has been used before; `None` if there is none.
+/// Memory for output that has been used before; `None` if there is none.
+pub(crate) fn take_send() -> Option<SendMemory> {
+    POOL.with_borrow_mut(|pool| pool.send.pop())
+}
+
+/// Gives memory for output back.
+pub(crate) fn give_send(memory: SendMemory) {
+    give_back(None, None, Some(memory));
+}
+
+/// An empty buffer for a receive path that keeps everything else; `None` if there is none.
 pub(crate) fn take_buffer() -> Option<Vec<u8>> {
     POOL.with_borrow_mut(|pool| pool.buffers.pop())
 }
 
-/// Gives an assembly or output buffer back.
-pub(crate) fn give_buffer(buffer: Vec<u8>) {
-    let _ = POOL.try_with(|pool| pool.borrow_mut().take_buffer_back(buffer));
+/// Gives such a buffer back. One that has grown large is freed instead of kept.
+pub(crate) fn give_buffer(mut buffer: Vec<u8>) {
+    let worth_keeping = 1..=MAX_IDLE_CAPACITY;
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if worth_keeping.contains(&buffer.capacity()) && pool.buffers.len() < MAX_IDLE {
+            buffer.clear();
+            pool.buffers.push(buffer);
+        }
+    });
 }
 
 /// Full-size read buffers this thread has lent and not seen again.
@@ -280,19 +320,26 @@ mod tests {
 
     #[test]
     fn a_loan_is_taken_back_whole() {
-        give_buffer(Vec::with_capacity(100));
-        give_buffer(Vec::with_capacity(200));
-        let Loan {
-            chunk,
-            assembly,
-            output,
-        } = lend();
+        use std::sync::Arc;
+
+        use ws_proto::{Config, ReceivePath, Role, SendPath};
+
+        let config = Arc::new(Config::server());
+        let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
+        let mut send = SendPath::server(config);
+        assert_eq!(receive.next(&mut &mut [][..]), Ok(None));
+        send.text("x").unwrap();
+        bytes::Buf::advance(&mut send, 3);
+        give_back(None, receive.detach(), send.detach());
+        let Loan { chunk, receive, send } = lend(true, true);
         assert_eq!(lent_chunks(), 1);
-        assert!(assembly.is_some() && output.is_some() && take_buffer().is_none());
-        give_back(Some(chunk), assembly, output);
+        assert!(receive.is_some() && send.is_some() && take_send().is_none());
+        give_back(Some(chunk), receive, send);
         assert_eq!(lent_chunks(), 0);
-        let kept = POOL.with_borrow(|pool| (pool.chunks.len(), pool.buffers.len()));
-        assert_eq!(kept, (1, 2));
+        let kept = POOL.with_borrow(|pool| (pool.chunks.len(), pool.receive.len(), pool.send.len()));
+        assert_eq!(kept, (1, 1, 1));
+        let loan = lend(false, false);
+        assert!(loan.receive.is_none() && loan.send.is_none(), "nobody asked");
     }
 
     #[test]

@@ -46,15 +46,15 @@ fn assert_at_most(what: &str, size: usize, bound: usize) {
 async fn futures_and_their_parts_stay_small() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    assert_at_most("Link", size_of::<Link>(), 392);
-    assert_at_most("ReadBuffer", size_of::<ReadBuffer>(), 40);
+    assert_at_most("Link", size_of::<Link>(), 296);
+    assert_at_most("ReadBuffer", size_of::<ReadBuffer>(), 24);
     assert_at_most("SendData", size_of::<SendData<'_, Io>>(), 32);
     assert_at_most("Signal", size_of::<Signal>(), 40);
-    assert_at_most("WebSocket", size_of::<WebSocket>(), 668);
+    assert_at_most("WebSocket", size_of::<WebSocket>(), 424);
     assert_at_most(
         "an echo by borrowed events",
         size_of_val(&echo(Io::from(stream))),
-        668,
+        448,
     );
     let (near, _far) = tokio::io::duplex(16);
     let socket = crate::support::socket(Io::boxed(near), Role::Server);

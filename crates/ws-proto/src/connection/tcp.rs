@@ -44,7 +44,7 @@ enum Phase {
     /// The same, and the peer will send nothing more.
     PeerFinished,
     /// Only the peer's end of input is awaited; so many more bytes are read for it.
-    Draining { left: usize },
+    Draining { left: u32 },
     /// Nothing is left to do.
     Done,
 }
@@ -82,7 +82,8 @@ impl TcpClosing {
 
     fn drain(&mut self) {
         self.phase = Phase::Draining {
-            left: Config::DRAIN_BYTES,
+            // Far below 4 GiB.
+            left: Config::DRAIN_BYTES as u32,
         };
     }
 
@@ -96,7 +97,7 @@ impl TcpClosing {
     /// So many bytes were read and thrown away, as [`TcpAction::Drain`] asked.
     pub fn handle_discarded(&mut self, count: usize) {
         if let Phase::Draining { left } = &mut self.phase {
-            match left.checked_sub(count) {
+            match left.checked_sub(u32::try_from(count).unwrap_or(u32::MAX)) {
                 Some(rest) if rest > 0 => *left = rest,
                 _ => self.phase = Phase::Done,
             }

@@ -146,8 +146,8 @@ pub struct Timers {
     sent: u32,
     /// A timer was started that did not run when this was last taken.
     nearer: bool,
-    /// [`ReceivePath::progress`] when last seen.
-    progress: u64,
+    /// The low half of [`ReceivePath::progress`] when last seen.
+    progress: u32,
 }
 
 impl Timers {
@@ -273,7 +273,7 @@ impl Timers {
         }
         self.run_while(Timer::Compressor, send.holds_compressor());
         let unfinished = receive.is_unfinished();
-        let progress = receive.progress();
+        let progress = receive.progress() as u32;
         if unfinished && progress != self.progress {
             self.start(Timer::Message);
         }

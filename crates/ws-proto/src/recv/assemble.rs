@@ -128,7 +128,7 @@ impl Assembly {
         Some(std::mem::take(self).into_bytes())
     }
 
-    fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.capacity(),
             Self::Text(text) => text.capacity(),

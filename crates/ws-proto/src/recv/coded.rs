@@ -4,7 +4,7 @@
 //! What comes out goes where any payload goes that does not lie whole in the input: to the assembly buffer.
 
 use super::check::OpenMessage;
-use super::{Coding, OpenFrame, ReceivePath, Taken};
+use super::{Coding, Machine, OpenFrame, Taken};
 use crate::config::{Delivery, Limits};
 use crate::error::ProtocolError;
 use crate::ext::{ExtensionFrame, Extensions, Incoming, ReservedBits};
@@ -29,10 +29,9 @@ pub(super) fn coding(extensions: &mut Incoming, message: &mut OpenMessage, rsv: 
     }
 }
 
-impl ReceivePath {
-    /// The same with the extensions that the handshake agreed on.
-    #[must_use]
-    pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
+impl Machine {
+    /// Obeys what the handshake agreed on.
+    pub(super) fn set_extensions(&mut self, extensions: &Extensions) {
         self.legal = extensions.legal();
         self.extensions = extensions.incoming();
         if self
@@ -43,7 +42,6 @@ impl ReceivePath {
             // No frame goes past an extension that wants to see all of them.
             self.short = None;
         }
-        self
     }
 
     /// Takes what has arrived of the payload of a coded frame, unmasked already.
@@ -88,8 +86,7 @@ impl ReceivePath {
 
     /// Bytes of compressed messages so far, both ways of counting: on the wire, and inflated. (0, 0) without
     /// permessage-deflate.
-    #[must_use]
-    pub fn inflated_bytes(&self) -> (u64, u64) {
+    pub(super) fn inflated_bytes(&self) -> (u64, u64) {
         self.extensions
             .as_ref()
             .and_then(|extensions| extensions.deflate.as_ref())

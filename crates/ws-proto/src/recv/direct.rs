@@ -3,7 +3,7 @@
 
 use bytes::BufMut;
 
-use super::{Coding, Event, ReceivePath, State};
+use super::{Coding, Event, Machine, State};
 use crate::config::Delivery;
 use crate::error::ProtocolError;
 use crate::mask::apply_mask;
@@ -21,14 +21,14 @@ const LARGE: usize = 128 * 1024;
 /// So many bytes of a large one must have arrived: what a peer only announces is not believed.
 const LARGE_ARRIVED: usize = 4 * 1024;
 
-impl ReceivePath {
+impl Machine {
     /// Room in the assembly buffer for a large payload, so that the bytes can be read from the socket straight
     /// into it; `None` where the shared read buffer serves better. After reading `n` bytes into it call
     /// [`received_direct`](Self::received_direct).
     ///
     /// The room grows with what has arrived, never with what the peer declared. A buffer that was
     /// [exchanged](Self::exchange) for a larger one is used as it is.
-    pub fn direct_room(&mut self) -> Option<bytes::buf::Limit<&mut Vec<u8>>> {
+    pub(super) fn direct_room(&mut self) -> Option<bytes::buf::Limit<&mut Vec<u8>>> {
         if self.lent {
             self.forget_lent();
         }
@@ -56,7 +56,7 @@ impl ReceivePath {
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub fn received_direct(&mut self, count: usize) -> Result<Option<Event<'_>>, ProtocolError> {
+    pub(super) fn received_direct(&mut self, count: usize) -> Result<Option<Event<'_>>, ProtocolError> {
         let State::Payload(mut frame) = self.state else {
             return Ok(None);
         };
@@ -85,15 +85,9 @@ impl ReceivePath {
         Ok(None)
     }
 
-    /// Lends a buffer for assembly, as from a pool; what it holds is dropped. Returned unused while one is in use.
-    pub fn attach(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
-        self.assembly.attach(buffer)
-    }
-
     /// Whether a large payload is being gathered, and enough of it has arrived that a buffer that is large already
     /// should take it: see [`exchange`](Self::exchange).
-    #[must_use]
-    pub fn is_large(&self) -> bool {
+    pub(super) fn is_large(&self) -> bool {
         let State::Payload(frame) = &self.state else {
             return false;
         };
@@ -102,16 +96,10 @@ impl ReceivePath {
         data && !self.lent && arrived >= LARGE_ARRIVED && frame.missing.saturating_add(arrived) >= LARGE
     }
 
-    /// Goes on gathering in another buffer, as from a pool; what has arrived is copied there. Returns the old one.
-    pub fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
-        self.assembly.exchange(buffer)
-    }
-
-    /// Takes the assembly buffer back, empty, if nothing is being assembled.
-    pub fn detach(&mut self) -> Option<Vec<u8>> {
+    /// Forgets what the last event was lent from.
+    pub(super) fn forget(&mut self) {
         if self.lent {
             self.forget_lent();
         }
-        self.assembly.detach()
     }
 }

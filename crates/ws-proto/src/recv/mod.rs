@@ -1,7 +1,9 @@
 //! The receiving machine: bytes in, [events](Event) out, every check in between (RFC 6455 §5, §6.2, §8).
 //! It never sends: pings and closes are handed out as events, and whoever owns the send path answers them.
 //!
-//! The way of a frame: its header is read (`ReceivePath::begin_frame`), judged (`check`), its payload unmasked,
+//! Here: the machine itself; what a connection has of it, and lends away while it is idle, is in `path`.
+//!
+//! The way of a frame: its header is read (`Machine::begin_frame`), judged (`check`), its payload unmasked,
 //! then lent out from the input where it lies there whole, else gathered (`assemble`) and lent out from there.
 
 mod event;
@@ -17,10 +19,13 @@ mod progress;
 
 mod short;
 
+mod path;
+
 #[cfg(test)]
 mod tests;
 
 pub use event::{Event, FragmentEvent};
+pub use path::{ReceiveMemory, ReceivePath};
 
 use std::sync::Arc;
 
@@ -81,12 +86,9 @@ impl State {
     };
 }
 
-/// The receiving half of a connection: all that is needed to turn the peer's bytes into [events](Event).
-///
-/// It keeps whatever is incomplete, so the caller never holds a remainder. How the input is cut does not change
-/// the events.
+/// All that is needed to turn the peer's bytes into [events](Event).
 #[derive(Debug)]
-pub struct ReceivePath {
+struct Machine {
     role: Role,
     config: Arc<Config>,
     /// The reserved bits that negotiated extensions own (RFC 6455 §5.2).
@@ -121,10 +123,8 @@ enum Taken<'i> {
     Gathered,
 }
 
-impl ReceivePath {
-    /// The receiving half for this end.
-    #[must_use]
-    pub fn new(role: Role, config: Arc<Config>) -> Self {
+impl Machine {
+    fn new(role: Role, config: Arc<Config>) -> Self {
         Self {
             role,
             short: short::limit(&config),
@@ -147,10 +147,7 @@ impl ReceivePath {
     /// The peer broke a rule. The connection is to be failed with the error's
     /// [close code](ProtocolError::close_code) (RFC 6455 §7.1.7); all further input is discarded.
     #[inline]
-    pub fn next<'s, 'i: 's>(
-        &'s mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'s>>, ProtocolError> {
+    fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'s>>, ProtocolError> {
         if self.lent {
             self.forget_lent();
         }
@@ -450,34 +447,36 @@ impl ReceivePath {
     }
 
     /// Discards all further input, as after our own decision to fail the connection (RFC 6455 §7.1.7).
-    pub fn stop(&mut self) {
+    fn stop(&mut self) {
         self.discard_all();
         self.lent = false;
         self.control = Vec::new();
     }
 
-    /// Whether all further input is discarded: a Close frame arrived, or the peer broke a rule.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        matches!(self.state, State::Discard)
+    /// Whether nothing has begun, and nothing is known of a connection but its role and configuration: what is left
+    /// then is worth no memory. What extensions know is.
+    fn is_blank(&self) -> bool {
+        let between = matches!(self.state, State::Header { len: 0, .. }) && self.message.is_none();
+        between
+            && self.extensions.is_none()
+            && self.assembly.is_empty()
+            && self.utf8.is_complete()
+            && self.control.capacity() == 0
+    }
+
+    /// Serves another connection, while it is blank.
+    fn adopt(&mut self, role: Role, config: &Arc<Config>) {
+        self.role = role;
+        if !Arc::ptr_eq(&self.config, config) {
+            self.short = short::limit(config);
+            self.config = Arc::clone(config);
+        }
     }
 
     fn is_text(&self) -> bool {
         self.message
             .as_ref()
             .is_some_and(|message| message.kind == MessageKind::Text)
-    }
-
-    /// Which end this is.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// The configuration of the connection.
-    #[must_use]
-    pub fn config(&self) -> &Arc<Config> {
-        &self.config
     }
 }
 

@@ -1,17 +1,16 @@
 //! What a timer or a counter wants to know about the receiving half: is something unfinished, does it move, how
 //! much is held.
 
-use super::{ReceivePath, State};
+use super::{Machine, State};
 use crate::config::Delivery;
 
 /// About what the inflater of one message takes.
 const INFLATER: usize = 64 * 1024;
 
-impl ReceivePath {
+impl Machine {
     /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
     /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
-    #[must_use]
-    pub fn is_unfinished(&self) -> bool {
+    pub(super) fn is_unfinished(&self) -> bool {
         match &self.state {
             State::Header { len: 0, .. } => {
                 self.message.is_some() && self.config.delivery == Delivery::Message
@@ -23,8 +22,7 @@ impl ReceivePath {
 
     /// A number that grows whenever a byte of what is unfinished arrives, and starts again with the next message.
     /// Control frames between the fragments of a message do not move it: they are not part of the message.
-    #[must_use]
-    pub fn progress(&self) -> u64 {
+    pub(super) fn progress(&self) -> u64 {
         let (size, fragments) = self.message.as_ref().map_or((0, 0), |message| {
             (message.size as u64, u64::from(message.fragments))
         });
@@ -42,8 +40,7 @@ impl ReceivePath {
 
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,
     /// and 64 KiB for the inflater of a compressed message that is open. The memory behind them is at most twice that.
-    #[must_use]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         let coded = self.extensions.as_ref().map_or(0, |extensions| {
             let inflates = extensions
                 .deflate
@@ -56,8 +53,7 @@ impl ReceivePath {
     }
 
     /// Bytes that are held for what is incomplete.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
+    pub(super) fn buffered(&self) -> usize {
         self.assembly.bytes().len() + self.control.len()
     }
 }

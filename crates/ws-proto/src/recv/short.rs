@@ -1,7 +1,7 @@
 //! The usual frame in one look: a whole message of at most 125 bytes in one frame that lies whole in the input. It
 //! passes the same checks as every frame, all of them at once; whatever is not of this kind takes the general way.
 
-use super::{ReceivePath, State};
+use super::{Machine, State};
 use crate::config::{Config, Delivery};
 use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::mask::{MaskKey, apply_mask};
@@ -27,7 +27,7 @@ pub(super) fn limit(config: &Config) -> Option<u8> {
     .ok()
 }
 
-impl ReceivePath {
+impl Machine {
     /// Takes such a frame from the start of `input`, unmasked. `None`: it is no such frame, nothing was taken.
     #[inline]
     pub(super) fn take_short<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<(MessageKind, &'i mut [u8])> {

@@ -271,21 +271,58 @@ fn direct_reads_give_the_same_events() {
 }
 
 #[test]
-fn an_idle_path_gives_its_buffer_back() {
+fn an_idle_path_gives_its_memory_back_and_another_goes_on_with_it() {
     let mut path = server(|_| ());
-    path.attach(Vec::with_capacity(64));
+    assert!(path.is_detached() && path.detach().is_none(), "it has none");
     let wire = frame(true, Opcode::Text, b"in two parts");
     assert_eq!(events(&mut path, [&wire[..10]]), Vec::<String>::new());
     assert!(path.is_unfinished());
-    assert_eq!(path.detach(), None, "in use");
+    assert!(path.detach().is_none(), "in use");
     assert_eq!(events(&mut path, [&wire[10..]]), ["Text(\"in two parts\")"]);
     assert!(!path.is_unfinished());
+    let memory = path.detach().unwrap();
+    let capacity = memory.capacity();
+    assert!(capacity >= 12 && path.is_detached());
+
+    // Another configuration, another role: nothing of the first one is left.
+    let mut config = Config::client();
+    config.limits.max_frame_size = 5;
+    let mut other = ReceivePath::new(Role::Client, Arc::new(config));
+    assert!(other.attach(memory).is_none());
+    assert_eq!(events(&mut other, [&b"\x81\x05Hello"[..]]), ["Text(\"Hello\")"]);
+    let memory = other.detach().unwrap();
+    assert_eq!(memory.capacity(), capacity, "the same memory");
+    assert!(other.attach(memory).is_none());
     assert_eq!(
-        path.detach().map(|buffer| buffer.capacity()),
-        Some(64),
-        "the lent buffer, not a new one"
+        events(&mut other, [&b"\x81\x06Hello!"[..]]),
+        ["FrameTooBig"],
+        "its own limit"
     );
-    assert_eq!(path.detach(), None);
+    assert!(other.detach().is_none(), "it discards, and has to remember that");
+}
+
+#[test]
+fn whatever_has_begun_keeps_its_memory_and_an_empty_buffer_is_taken_alone() {
+    let whole = frame(true, Opcode::Binary, b"whole");
+    let first = frame(false, Opcode::Binary, b"first");
+    let ping = frame(true, Opcode::Ping, b"?");
+    for (what, wire) in [
+        ("a header", &whole[..3]),
+        ("a payload", &whole[..8]),
+        ("a message", &first),
+        ("a ping", &ping[..6]),
+    ] {
+        let mut path = server(|_| ());
+        events(&mut path, [wire]);
+        assert!(path.detach().is_none(), "{what}");
+    }
+    let mut path = server(|config| config.delivery = Delivery::Fragment);
+    events(&mut path, [&first[..8], &first[8..]]);
+    assert!(path.detach().is_none(), "a message is open");
+    let buffer = path.detach_buffer().unwrap();
+    assert!(buffer.capacity() > 0 && path.wants_buffer());
+    assert_eq!(path.attach_buffer(buffer), None);
+    assert!(!path.wants_buffer());
 }
 
 #[test]

@@ -4,11 +4,12 @@
 //! `control`, the closing handshake in `close`, payloads that are not copied in `large`, the way to the transport
 //! in `output`. When to write, and what the peer's frames mean, is not decided here.
 
+mod backlog;
 mod closing;
 mod options;
-mod queue;
 
 mod prepared;
+mod queue;
 
 mod close;
 mod coded;
@@ -24,6 +25,7 @@ pub use closing::{CloseReason, CloseState, Initiator};
 pub use large::LARGE_PAYLOAD;
 pub use options::SendOptions;
 pub use prepared::PreparedMessage;
+pub use queue::SendMemory;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use bytes::Buf;
 
 use crate::error::UseError;
 
-use super::SendPath;
+use super::{SendMemory, SendPath};
 
 /// The bytes to be written next, in order. While a payload is lent ([`begin_large`](SendPath::begin_large)) they end
 /// where it begins; `advance` may then count bytes of the payload too.
@@ -90,22 +90,25 @@ impl SendPath {
         self.blocked
     }
 
-    /// Gives the path a buffer, empty or not, to encode into; a pooled one makes steady traffic free of
-    /// allocations. Without one the path allocates its own. Returned unused if the path has a buffer.
-    pub fn attach(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
-        self.queue.attach(buffer)
+    /// Gives the path memory to encode into; a pooled one makes steady traffic free of allocations. Without it the path
+    /// makes its own. Returned unused if the path has some.
+    #[inline]
+    pub fn attach(&mut self, memory: SendMemory) -> Option<SendMemory> {
+        self.queue.attach(memory)
     }
 
-    /// Takes the buffer back when nothing waits to be written, so that an idle connection holds none.
+    /// Takes the memory back when nothing waits to be written, so that an idle connection holds none.
+    #[inline]
     #[must_use]
-    pub fn detach(&mut self) -> Option<Vec<u8>> {
+    pub fn detach(&mut self) -> Option<SendMemory> {
         self.queue.detach()
     }
 
-    /// Whether the path holds a buffer.
+    /// Whether the path holds memory for output.
+    #[inline]
     #[must_use]
-    pub fn has_buffer(&self) -> bool {
-        self.queue.has_buffer()
+    pub fn has_memory(&self) -> bool {
+        self.queue.has_memory()
     }
 
     /// Forgets everything that waits to be written.

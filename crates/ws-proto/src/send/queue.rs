@@ -1,359 +1,153 @@
-//! The outgoing queue: encoded frames that wait for the transport. It knows bytes and their order, nothing of
-//! frames; those are laid out in `send`.
-//!
-//! Small frames lie end to end in one chunk, so that a batch of replies is one contiguous write. Payloads that
-//! are worth not copying keep their place in the order as a piece beside the chunk.
+//! The outgoing queue of a connection: empty, a null pointer; else what waits (`backlog`), in memory that may be lent
+//! ([`SendMemory`]).
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
-/// Encoded bytes in the order in which they go out.
+use super::backlog::Backlog;
+
+/// What waits for the transport, if anything does.
 #[derive(Default)]
-pub(crate) struct Queue {
-    /// Copied bytes; what stands before `head` is written already.
-    chunk: Vec<u8>,
-    /// Index of the first unwritten byte of `chunk`.
-    head: usize,
-    /// What is not in `chunk`, first to go first. `at` never decreases, `head <= at <= chunk.len()`.
-    pieces: VecDeque<Piece>,
-    /// Unwritten bytes of all shared pieces.
-    shared: usize,
+pub(crate) struct Queue(Option<Box<Backlog>>);
+
+/// What a [`SendPath`](super::SendPath) encodes into, empty: for a pool, so that idle connections hold none.
+pub struct SendMemory(Box<Backlog>);
+
+impl SendMemory {
+    /// Bytes that its buffer takes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
 }
 
-/// A payload that goes out when `head` has reached `at`. Never empty.
-struct Piece {
-    at: usize,
-    body: Body,
-}
-
-enum Body {
-    /// Held by reference.
-    Shared(Bytes),
-    /// Not held at all: the caller owns these bytes and writes them itself. At most one piece is of this kind.
-    Borrowed(usize),
+impl std::fmt::Debug for SendMemory {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_tuple("SendMemory").field(&self.capacity()).finish()
+    }
 }
 
 impl Queue {
+    #[inline]
+    fn backlog(&mut self) -> &mut Backlog {
+        self.0.get_or_insert_default()
+    }
+
     /// Bytes held and not written. Bytes that the caller lends are not counted: they are not ours.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.chunk.len() - self.head + self.shared
+        self.0.as_ref().map_or(0, |backlog| backlog.len())
     }
 
     /// Whether nothing at all waits, neither held nor borrowed.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.head == self.chunk.len() && self.pieces.is_empty()
+        self.0.as_ref().is_none_or(|backlog| backlog.is_empty())
     }
 
     /// The end of the chunk, with room for `additional` more bytes.
     #[inline]
     pub(crate) fn tail(&mut self, additional: usize) -> &mut Vec<u8> {
-        if self.chunk.capacity() - self.chunk.len() < additional {
-            self.make_room(additional);
-        }
-        &mut self.chunk
-    }
-
-    #[cold]
-    fn make_room(&mut self, additional: usize) {
-        // Moving the unwritten rest to the front costs no more than what was written since the last time.
-        if self.head >= self.chunk.len() - self.head {
-            self.chunk.drain(..self.head);
-            for piece in &mut self.pieces {
-                piece.at -= self.head;
-            }
-            self.head = 0;
-        }
-        self.chunk.reserve(additional);
+        self.backlog().tail(additional)
     }
 
     /// Appends a payload by reference.
     pub(crate) fn push_shared(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.shared += bytes.len();
-            let at = self.chunk.len();
-            self.pieces.push_back(Piece {
-                at,
-                body: Body::Shared(bytes),
-            });
-        }
+        self.backlog().push_shared(bytes);
     }
 
     /// Appends a place for `len` bytes that the caller keeps and writes itself.
     pub(crate) fn push_borrowed(&mut self, len: usize) {
-        debug_assert_eq!(self.borrowed(), 0, "one borrowed payload at a time");
-        if len > 0 {
-            let at = self.chunk.len();
-            self.pieces.push_back(Piece {
-                at,
-                body: Body::Borrowed(len),
-            });
-        }
+        self.backlog().push_borrowed(len);
     }
 
     /// Unwritten bytes of the borrowed payload.
     pub(crate) fn borrowed(&self) -> usize {
-        self.pieces
-            .iter()
-            .map(|piece| match &piece.body {
-                Body::Borrowed(len) => *len,
-                Body::Shared(_) => 0,
-            })
-            .sum()
+        self.0.as_ref().map_or(0, |backlog| backlog.borrowed())
     }
 
-    /// Takes over the unwritten rest of the borrowed payload. A `rest` of another length is cut to fit or the
-    /// missing bytes are zeros, so that the frame keeps its declared length whatever happens.
+    /// Takes over the unwritten rest of the borrowed payload.
     pub(crate) fn keep_borrowed(&mut self, rest: &[u8]) {
-        for piece in &mut self.pieces {
-            if let Body::Borrowed(len) = piece.body {
-                debug_assert_eq!(len, rest.len(), "exactly the unwritten rest is kept");
-                let mut kept = Vec::with_capacity(len);
-                kept.extend_from_slice(rest.get(..len).unwrap_or(rest));
-                kept.resize(len, 0);
-                self.shared += len;
-                piece.body = Body::Shared(kept.into());
-            }
+        if let Some(backlog) = &mut self.0 {
+            backlog.keep_borrowed(rest);
         }
     }
 
-    /// Accounts for `count` written bytes, those of the borrowed payload included. More than there are is the
-    /// same as all.
+    /// Accounts for `count` written bytes, those of the borrowed payload included.
     #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
-        if self.pieces.is_empty() {
-            self.head += count.min(self.chunk.len() - self.head);
-        } else {
-            self.advance_pieces(count);
-        }
-        if self.is_empty() {
-            self.chunk.clear();
-            self.head = 0;
-        }
-    }
-
-    fn advance_pieces(&mut self, mut count: usize) {
-        while count > 0 {
-            let stop = self.pieces.front().map_or(self.chunk.len(), |piece| piece.at);
-            let step = count.min(stop - self.head);
-            self.head += step;
-            count -= step;
-            let Some(piece) = self.pieces.front_mut() else {
-                return;
-            };
-            let (step, done) = match &mut piece.body {
-                Body::Shared(bytes) => {
-                    let step = count.min(bytes.len());
-                    bytes.advance(step);
-                    self.shared -= step;
-                    (step, bytes.is_empty())
-                }
-                Body::Borrowed(len) => {
-                    let step = count.min(*len);
-                    *len -= step;
-                    (step, *len == 0)
-                }
-            };
-            count -= step;
-            if done {
-                self.pieces.pop_front();
-            }
+        if let Some(backlog) = &mut self.0 {
+            backlog.advance(count);
         }
     }
 
     /// Bytes that can be written from here: all up to the borrowed payload.
     #[inline]
     pub(crate) fn ready(&self) -> usize {
-        if self.pieces.is_empty() {
-            return self.chunk.len() - self.head;
-        }
-        let mut shared = 0;
-        for piece in &self.pieces {
-            match &piece.body {
-                Body::Shared(bytes) => shared += bytes.len(),
-                Body::Borrowed(_) => return piece.at - self.head + shared,
-            }
-        }
-        self.chunk.len() - self.head + shared
+        self.0.as_ref().map_or(0, |backlog| backlog.ready())
     }
 
     /// The first contiguous bytes; empty when nothing is ready.
     #[inline]
     pub(crate) fn first(&self) -> &[u8] {
-        let Some(piece) = self.pieces.front() else {
-            return self.inline(self.head, self.chunk.len());
-        };
-        match &piece.body {
-            Body::Shared(bytes) if piece.at == self.head => bytes,
-            _ => self.inline(self.head, piece.at),
-        }
+        self.0.as_ref().map_or(&[], |backlog| backlog.first())
     }
 
     /// Fills `slices` with what is ready, in order; returns how many were filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut filled = 0;
-        let mut put = |bytes: &'a [u8]| {
-            if bytes.is_empty() {
-                return true;
-            }
-            let Some(slot) = slices.get_mut(filled) else {
-                return false;
-            };
-            *slot = IoSlice::new(bytes);
-            filled += 1;
-            true
-        };
-        let mut from = self.head;
-        for piece in &self.pieces {
-            if !put(self.inline(from, piece.at)) {
-                return filled;
-            }
-            from = piece.at;
-            match &piece.body {
-                Body::Shared(bytes) if put(bytes) => {}
-                _ => return filled,
-            }
-        }
-        put(self.inline(from, self.chunk.len()));
-        filled
-    }
-
-    fn inline(&self, from: usize, to: usize) -> &[u8] {
-        self.chunk.get(from..to).unwrap_or_default()
+        self.0.as_ref().map_or(0, |backlog| backlog.slices(slices))
     }
 
     /// Forgets everything that waits.
     pub(crate) fn clear(&mut self) {
-        self.chunk.clear();
-        self.head = 0;
-        self.pieces.clear();
-        self.shared = 0;
+        if let Some(backlog) = &mut self.0 {
+            backlog.clear();
+        }
     }
 
-    /// Gives the queue a buffer to write into. Returned unused if it has one.
-    pub(crate) fn attach(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
-        if self.chunk.capacity() > 0 {
-            return Some(buffer);
+    /// Gives the queue memory to wait in. Returned unused if it has some.
+    #[inline]
+    pub(crate) fn attach(&mut self, memory: SendMemory) -> Option<SendMemory> {
+        if self.0.is_some() {
+            return Some(memory);
         }
-        buffer.clear();
-        self.chunk = buffer;
+        self.0 = Some(memory.0);
         None
     }
 
-    /// Takes the buffer back, if there is one and nothing waits.
-    pub(crate) fn detach(&mut self) -> Option<Vec<u8>> {
-        if !self.is_empty() {
-            return None;
-        }
-        if self.pieces.capacity() > 0 {
-            self.pieces = VecDeque::new();
-        }
-        self.head = 0;
-        let buffer = std::mem::take(&mut self.chunk);
-        (buffer.capacity() > 0).then_some(buffer)
+    /// Takes the memory back, if there is some and nothing waits.
+    #[inline]
+    pub(crate) fn detach(&mut self) -> Option<SendMemory> {
+        let mut backlog = self.0.take_if(|backlog| backlog.is_empty())?;
+        backlog.trim();
+        Some(SendMemory(backlog))
     }
 
-    /// Whether the queue holds a buffer.
+    /// Whether the queue holds memory.
     #[inline]
-    pub(crate) fn has_buffer(&self) -> bool {
-        self.chunk.capacity() > 0
+    pub(crate) fn has_memory(&self) -> bool {
+        self.0.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::IoSlice;
-
-    use bytes::Bytes;
-
     use super::Queue;
 
-    /// a, shared B, c, borrowed D (4 bytes), e
-    fn mixed() -> Queue {
+    #[test]
+    fn memory_comes_and_goes_only_while_nothing_waits() {
         let mut queue = Queue::default();
-        queue.tail(2).extend_from_slice(b"aa");
-        queue.push_shared(Bytes::from_static(b"BBB"));
-        queue.tail(1).extend_from_slice(b"c");
-        queue.push_borrowed(4);
-        queue.tail(2).extend_from_slice(b"ee");
-        queue
-    }
-
-    fn ready_bytes(queue: &Queue) -> Vec<u8> {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let filled = queue.slices(&mut slices);
-        let bytes: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
-        assert_eq!(bytes.len(), queue.ready());
-        assert!(bytes.starts_with(queue.first()));
-        assert_eq!(queue.first().is_empty(), bytes.is_empty());
-        bytes
-    }
-
-    #[test]
-    fn order_is_kept_whatever_the_writes() {
-        let lent = b"DDDD";
-        for step in 1..=12 {
-            let mut queue = mixed();
-            let mut out = Vec::new();
-            while !queue.is_empty() {
-                let mut next = ready_bytes(&queue);
-                let borrowed = queue.borrowed();
-                if queue.len() > next.len() || borrowed > 0 {
-                    next.extend_from_slice(&lent[4 - borrowed..]);
-                }
-                next.truncate(step);
-                queue.advance(next.len());
-                out.extend(next);
-            }
-            assert_eq!(out, b"aaBBBcDDDDee", "in steps of {step}");
-            assert_eq!(queue.len(), 0);
-        }
-    }
-
-    #[test]
-    fn the_rest_of_a_borrowed_payload_can_be_kept() {
-        let mut queue = mixed();
-        queue.advance(8);
-        assert_eq!((queue.borrowed(), queue.ready(), queue.len()), (2, 0, 2));
-        queue.keep_borrowed(b"XY");
-        assert_eq!((queue.borrowed(), queue.len()), (0, 4));
-        assert_eq!(ready_bytes(&queue), b"XYee");
-    }
-
-    #[test]
-    fn a_queue_that_is_never_empty_does_not_grow_for_ever() {
-        let mut queue = Queue::default();
-        queue.tail(100).extend_from_slice(&[0; 100]);
-        for _ in 0..100_000 {
-            queue.tail(10).extend_from_slice(&[1; 10]);
-            queue.advance(10);
-        }
-        assert_eq!(queue.len(), 100);
-        assert!(queue.chunk.capacity() < 1000, "{}", queue.chunk.capacity());
-    }
-
-    #[test]
-    fn compaction_moves_the_pieces_along() {
-        let mut queue = mixed();
-        queue.keep_borrowed(b"DDDD");
-        queue.advance(6);
-        queue.make_room(10_000);
-        assert_eq!(ready_bytes(&queue), b"DDDDee");
-    }
-
-    #[test]
-    fn the_buffer_comes_and_goes_only_while_nothing_waits() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.detach(), None);
-        assert!(queue.attach(Vec::with_capacity(64)).is_none());
-        assert!(queue.attach(Vec::with_capacity(8)).is_some());
-        queue.tail(3).extend_from_slice(b"abc");
-        assert_eq!(queue.detach(), None);
+        assert!(queue.detach().is_none());
+        assert!(queue.is_empty() && queue.first().is_empty() && queue.len() == 0);
+        queue.tail(64).extend_from_slice(b"abc");
+        assert!(queue.detach().is_none());
         queue.advance(3);
-        assert!(queue.detach().is_some_and(|buffer| buffer.capacity() >= 64));
-        assert!(!queue.has_buffer());
+        let memory = queue.detach().unwrap();
+        assert!(memory.capacity() >= 64 && !queue.has_memory());
+        queue.tail(3).extend_from_slice(b"abc");
+        let memory = queue.attach(memory).expect("it has some");
+        queue.clear();
+        assert!(queue.detach().is_some() && queue.attach(memory).is_none());
     }
 }

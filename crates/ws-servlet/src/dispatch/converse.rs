@@ -70,7 +70,8 @@ pub(super) fn converse<'a, E: Endpoint>(
                             return end;
                         }
                     }
-                    Ok(Some(Event::Close(close))) => return on_close_frame(actors, close).await,
+                    // In a box, so that an open connection keeps no place for what happens once.
+                    Ok(Some(Event::Close(close))) => return Box::pin(on_close_frame(actors, close)).await,
                     Ok(None) => break,
                     Err(error) => return End::Broken(error),
                 }

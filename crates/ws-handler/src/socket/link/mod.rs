@@ -385,16 +385,16 @@ impl<IO> Link<IO> {
     /// Whether memory is held for output.
     #[cfg(test)]
     pub(crate) fn holds_memory(&self) -> bool {
-        self.send.has_buffer()
+        self.send.has_memory()
     }
 
-    /// Sees to it that what is queued next goes into a buffer of the pool.
+    /// Sees to it that what is queued next goes into memory of the pool.
     #[inline]
     fn prepare(&mut self) {
-        if !self.send.has_buffer() {
-            if let Some(buffer) = pool::take_buffer() {
+        if !self.send.has_memory() {
+            if let Some(memory) = pool::take_send() {
                 // There is none, so it is taken.
-                self.send.attach(buffer);
+                self.send.attach(memory);
             }
         }
     }

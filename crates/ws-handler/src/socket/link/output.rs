@@ -159,8 +159,8 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
             self.timers.follow_output(&self.send, &self.tcp);
         }
         if !self.flags.borrows {
-            if let Some(buffer) = self.send.detach() {
-                pool::give_buffer(buffer);
+            if let Some(memory) = self.send.detach() {
+                pool::give_send(memory);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
-use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceivePath};
+use ws_proto::{CloseCode, CloseState, Event, Initiator, ProtocolError, ReceiveMemory, ReceivePath};
 
 use super::{Link, Reading};
 use crate::hits::Limit;
@@ -234,15 +234,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         Poll::Ready(Ok(count))
     }
 
-    /// Borrows what a batch needs from the pool: a buffer to read into, one for a message that does not lie whole in
-    /// what is read, one for the replies. Kept until [`park`](Self::park).
+    /// Borrows what a batch needs from the pool: a buffer to read into, and what the paths work with. Kept until
+    /// [`park`](Self::park).
     fn borrow_memory(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
-        let loan = pool::lend();
+        let loan = pool::lend(receive.is_detached(), !self.send.has_memory());
         buffer.put(loan.chunk);
-        // A path that is in the middle of something has one of its own.
-        let assembly = loan.assembly.and_then(|memory| receive.attach(memory));
-        let output = loan.output.and_then(|memory| self.send.attach(memory));
-        pool::give_back(None, assembly, output);
+        // They are lent only to who has none, so nothing comes back.
+        loan.receive.map(|memory| receive.attach(memory));
+        loan.send.map(|memory| self.send.attach(memory));
+        if receive.wants_buffer() {
+            pool::take_buffer().map(|buffer| receive.attach_buffer(buffer));
+        }
         self.flags.borrows = true;
     }
 
@@ -273,12 +275,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
         self.turn.end();
         self.flags.borrows = false;
-        let mut assembly = receive.detach();
-        if let Some(large) = assembly.take_if(|buffer| buffer.capacity() > pool::MAX_IDLE_CAPACITY) {
-            large::give_back(large, std::mem::take(&mut self.flags.large));
+        let mut memory = receive.detach();
+        if !matches!(&memory, Some(memory) if memory.capacity() <= pool::MAX_IDLE_CAPACITY) {
+            if let Some(buffer) = gathered_in(memory.as_mut(), receive) {
+                self.give_buffer_back(buffer);
+            }
         }
-        pool::give_back(buffer.take(), assembly, self.send.detach());
+        pool::give_back(buffer.take(), memory, self.send.detach());
         self.account(receive);
+    }
+
+    /// Takes the buffer in which messages were gathered from who kept it, or from memory in which it has grown large.
+    fn give_buffer_back(&mut self, buffer: Vec<u8>) {
+        let lent = std::mem::take(&mut self.flags.large);
+        if lent || buffer.capacity() > pool::MAX_IDLE_CAPACITY {
+            large::give_back(buffer, lent);
+        } else {
+            pool::give_buffer(buffer);
+        }
     }
 
     /// Prepares to wait: gives all memory back, arms the next deadline, registers the task. `false` when there is
@@ -301,6 +315,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
         self.signal.register(cx.waker());
         self.signal.peek(u8::MAX) == 0
+    }
+}
+
+/// The buffer in which messages are gathered, if nothing is in it: out of memory that was given back, or of a path that
+/// keeps the rest of its memory.
+fn gathered_in(memory: Option<&mut ReceiveMemory>, receive: &mut ReceivePath) -> Option<Vec<u8>> {
+    match memory {
+        Some(memory) => Some(memory.take_buffer()),
+        None => receive.detach_buffer(),
     }
 }
 

@@ -40,9 +40,8 @@ pub(crate) struct Entry {
 struct Place {
     wheel: Arc<Wheel>,
     node: u32,
+    /// When it rings.
     tick: u64,
-    /// When it rings: the time of the tick.
-    rings_at: Instant,
 }
 
 impl Entry {
@@ -53,7 +52,7 @@ impl Entry {
     pub(crate) fn arm(&mut self, deadline: Instant, signal: &Arc<Signal>) {
         if let Some(place) = &self.place {
             // Less than a slot after the deadline: no slot in between would do better.
-            if place.rings_at < deadline + GRANULARITY && !place.wheel.is_dead() {
+            if place.wheel.time_of(place.tick) < deadline + GRANULARITY && !place.wheel.is_dead() {
                 return;
             }
             self.disarm(signal);
@@ -169,12 +168,10 @@ impl Wheel {
         if let Some(ticker) = ticker {
             ticker.wake();
         }
-        let rings_at = self.time_of(tick);
         Some(Place {
             wheel: self,
             node,
             tick,
-            rings_at,
         })
     }
 }

@@ -18,7 +18,7 @@ fn memory_for_a_bomb_grows_to_the_limit_and_no_further() {
             let mut path = server(Terms::FULL, |config| config.limits.max_message_size = limit);
             let events = all(&mut path, &frame(if text { TEXT } else { BINARY }, &payload));
             assert_eq!(events.len(), 1);
-            let capacity = path.detach().unwrap().capacity();
+            let capacity = path.detach_buffer().unwrap().capacity();
             assert!((limit..=limit + 16).contains(&capacity), "{capacity} for {limit}");
         }
     }
