@@ -18,9 +18,6 @@ use ws_proto::{Config, Event, FrameHeader, MaskKey, Opcode, ReceivePath, Role, S
 
 use crate::counting::allocations;
 
-const WARM_UP: usize = 100;
-const MESSAGES: usize = 1_000;
-
 fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let key = MaskKey([1, 2, 3, 4]);
     let header = FrameHeader {
@@ -38,16 +35,28 @@ fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Sends batches and waits for the answers, on a thread of its own. With `cut`, the last message of a batch arrives in
-/// two pieces: the second one only when the messages before it have been answered.
-fn client(address: std::net::SocketAddr, opcode: Opcode, batch: usize, rounds: usize, cut: bool) {
-    const ANSWER: usize = 2 + 64;
+/// What a client sends.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    opcode: Opcode,
+    size: usize,
+    batch: usize,
+    /// The last message of a batch arrives in two pieces: the second one only when the messages before it have been
+    /// answered.
+    cut: bool,
+}
+
+/// Sends batches and waits for the answers, on a thread of its own.
+fn client(address: std::net::SocketAddr, load: Load, rounds: usize) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    let request = frame(opcode, &[b'x'; 64]).repeat(batch);
-    let (first, second) = request.split_at(request.len() - if cut { 20 } else { 0 });
-    let mut answer = vec![0; batch * ANSWER];
-    let (answer_first, answer_second) = answer.split_at_mut((batch - usize::from(cut)) * ANSWER);
+    let request = frame(load.opcode, &vec![b'x'; load.size]).repeat(load.batch);
+    let (first, second) = request.split_at(request.len() - if load.cut { 20 } else { 0 });
+    // A frame without its masking key.
+    let answer_len = request.len() / load.batch - 4;
+    let mut answer = vec![0; load.batch * answer_len];
+    let (answer_first, answer_second) =
+        answer.split_at_mut((load.batch - usize::from(load.cut)) * answer_len);
     for _ in 0..rounds {
         stream.write_all(first).unwrap();
         stream.read_exact(answer_first).unwrap();
@@ -60,7 +69,7 @@ fn client(address: std::net::SocketAddr, opcode: Opcode, batch: usize, rounds: u
 }
 
 /// Echoes; says how many allocations the messages after the warm-up cost.
-async fn serve(io: Io) -> (usize, u64) {
+async fn serve(io: Io, warm_up: usize) -> (usize, u64) {
     let config = Arc::new(Config::server());
     let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
     let mut buffer = ReadBuffer::new();
@@ -82,9 +91,10 @@ async fn serve(io: Io) -> (usize, u64) {
                 sent.unwrap();
                 link.handle_data();
                 messages += 1;
-                match messages {
-                    WARM_UP => first = allocations(),
-                    _ => last = allocations(),
+                if messages == warm_up {
+                    first = allocations();
+                } else {
+                    last = allocations();
                 }
             },
             Wake::Finished => return (messages, last - first),
@@ -93,26 +103,56 @@ async fn serve(io: Io) -> (usize, u64) {
     }
 }
 
-#[test]
-fn a_thousand_small_messages_allocate_nothing() {
+/// Serves one such client; says how many allocations `messages` of its messages cost after the warm-up.
+fn allocated(load: Load, warm_up: usize, messages: usize) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
+    let (served, allocated) = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let rounds = (warm_up + messages).div_ceil(load.batch);
+        let client = std::thread::spawn(move || client(address, load, rounds));
+        let (stream, _) = listener.accept().await.unwrap();
+        let served = serve(Io::from(stream), warm_up).await;
+        client.join().unwrap();
+        served
+    });
+    assert!(served >= warm_up + messages);
+    allocated
+}
+
+#[test]
+fn a_thousand_small_messages_allocate_nothing() {
     for opcode in [Opcode::Text, Opcode::Binary] {
         for (batch, cut) in [(1, false), (16, false), (2, true)] {
-            let (messages, allocated) = runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let address = listener.local_addr().unwrap();
-                let rounds = (WARM_UP + MESSAGES).div_ceil(batch);
-                let client = std::thread::spawn(move || client(address, opcode, batch, rounds, cut));
-                let (stream, _) = listener.accept().await.unwrap();
-                let served = serve(Io::from(stream)).await;
-                client.join().unwrap();
-                served
-            });
-            assert!(messages >= WARM_UP + MESSAGES);
-            assert_eq!(allocated, 0, "{opcode:?} in batches of {batch}, cut: {cut}");
+            let load = Load {
+                opcode,
+                size: 64,
+                batch,
+                cut,
+            };
+            assert_eq!(allocated(load, 100, 1_000), 0, "{load:?}");
         }
+    }
+}
+
+/// A message of a mebibyte that was gathered in fresh memory cost half as much again: every buffer was made, grown and
+/// given back to the system.
+#[test]
+fn large_messages_are_gathered_in_memory_that_is_there() {
+    for (opcode, size) in [
+        (Opcode::Binary, 1 << 20),
+        (Opcode::Binary, 200_000),
+        (Opcode::Text, 500_000),
+    ] {
+        let load = Load {
+            opcode,
+            size,
+            batch: 1,
+            cut: false,
+        };
+        assert_eq!(allocated(load, 20, 40), 0, "{load:?}");
     }
 }

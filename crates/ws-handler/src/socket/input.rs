@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::BytesMut;
 use ws_proto::{Event, ProtocolError, ReceivePath};
 
-use super::pool::Chunk;
+use super::pool::{self, Chunk};
 
 /// Received bytes that wait to be parsed. Empty between batches, and then without memory of its own.
 ///
@@ -80,7 +80,7 @@ impl ReadBuffer {
 
     /// Gives the memory back, if there is nothing to parse.
     pub fn release(&mut self) {
-        drop(self.take());
+        pool::give_back(self.take(), None, None);
     }
 
     /// Hands the memory out, if there is nothing to parse.

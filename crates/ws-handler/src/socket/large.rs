@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::pool::MAX_IDLE_CAPACITY;
 
 /// Capacities worth keeping: from what `pool` does not keep to the default limit of a message
-/// ([`Limits::max_message`](ws_proto::Limits::max_message)).
-const CAPACITIES: RangeInclusive<usize> = MAX_IDLE_CAPACITY + 1..=1024 * 1024;
+/// ([`Limits::max_message_size`](ws_proto::Limits::max_message_size)), and a little.
+const CAPACITIES: RangeInclusive<usize> = MAX_IDLE_CAPACITY + 1..=1024 * 1024 + 64;
 
 /// Buffers of this kind in the process, lent and idle: 16 MiB at most. Peers that begin large messages and leave them
 /// unfinished can hold so much and no more; others are then as fast as without these buffers.

@@ -324,6 +324,9 @@ impl Machine {
                 {
                     return Ok(Taken::Whole(part));
                 }
+                // Up to three bytes of a character come back from the validator.
+                let limit = self.config.limits.max_message_size;
+                self.assembly.make_room(part.len().saturating_add(3), limit);
                 self.assembly.push(kind, part, &mut self.utf8)?;
                 Ok(if complete && frame.fin {
                     Taken::Gathered

@@ -14,16 +14,19 @@ const MESSAGE: u32 = 256;
 const TINY: u32 = 128;
 
 /// How much is read at once from a peer that sends tiny messages: what is read is also answered before anybody else
-/// has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond).
-const TINY_READ: usize = 8 * 1024;
+/// has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond). And how
+/// much is read first from a peer that sends large ones: the rest is read where it is gathered, and need not be copied.
+const SHORT_READ: usize = 8 * 1024;
 
 /// What was done since others had their turn.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     bytes: u32,
     messages: u32,
-    /// The turn before brought tiny messages.
-    tiny: bool,
+    /// A large message was among them.
+    large: bool,
+    /// The turn before brought tiny messages or large ones.
+    short: bool,
 }
 
 impl Turn {
@@ -39,6 +42,11 @@ impl Turn {
         self.messages = self.messages.wrapping_add(1);
     }
 
+    /// One of them was gathered in a large buffer.
+    pub(super) fn on_large(&mut self) {
+        self.large = true;
+    }
+
     /// Whether others are to have their turn before anything more is read.
     pub(super) fn is_over(&self) -> bool {
         self.bytes.saturating_add(self.messages.saturating_mul(MESSAGE)) >= TURN
@@ -46,20 +54,20 @@ impl Turn {
 
     /// The most that is to be read at once.
     pub(super) fn most(&self) -> usize {
-        if self.is_tiny() { TINY_READ } else { usize::MAX }
+        if self.is_short() { SHORT_READ } else { usize::MAX }
     }
 
     /// Others have their turn.
     pub(super) fn end(&mut self) {
         *self = Self {
-            tiny: self.is_tiny(),
+            short: self.large || self.is_short(),
             ..Self::default()
         };
     }
 
-    fn is_tiny(&self) -> bool {
+    fn is_short(&self) -> bool {
         if self.bytes == 0 {
-            return self.tiny;
+            return self.short;
         }
         self.messages.saturating_mul(TINY) > self.bytes
     }
@@ -89,15 +97,28 @@ mod tests {
         assert_eq!(turn.most(), usize::MAX, "nothing is known");
         turn.on_received(1270);
         (0..10).for_each(|_| turn.on_message());
-        assert_eq!(turn.most(), TINY_READ);
+        assert_eq!(turn.most(), SHORT_READ);
         turn.end();
-        assert_eq!(turn.most(), TINY_READ, "it is remembered");
+        assert_eq!(turn.most(), SHORT_READ, "it is remembered");
         turn.end();
-        assert_eq!(turn.most(), TINY_READ, "a turn without input teaches nothing");
-        turn.on_received(TINY_READ);
+        assert_eq!(turn.most(), SHORT_READ, "a turn without input teaches nothing");
+        turn.on_received(SHORT_READ);
         assert_eq!(turn.most(), usize::MAX, "no message in so many bytes");
         turn.on_message();
         turn.end();
         assert_eq!(turn.most(), usize::MAX);
+    }
+
+    #[test]
+    fn after_a_large_message_little_is_read_first_and_then_all() {
+        let mut turn = Turn::default();
+        turn.on_received(200_000);
+        turn.on_large();
+        turn.end();
+        assert_eq!(turn.most(), SHORT_READ);
+        turn.on_received(SHORT_READ);
+        assert_eq!(turn.most(), usize::MAX, "of whatever it is");
+        turn.end();
+        assert_eq!(turn.most(), usize::MAX, "it was none");
     }
 }

@@ -214,8 +214,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<io::Result<usize>> {
-        if !self.flags.large && receive.is_large() {
-            self.borrow_large(receive);
+        if receive.is_large() {
+            self.turn.on_large();
+            if !self.flags.large {
+                self.borrow_large(receive);
+            }
         }
         if let Some(mut room) = receive.direct_room() {
             buffer.release();
