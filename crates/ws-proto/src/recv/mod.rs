@@ -31,6 +31,7 @@ use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::message::MessageKind;
 use crate::role::Role;
+use crate::steps;
 use crate::utf8::Utf8Validator;
 use assemble::Assembly;
 use check::OpenMessage;
@@ -151,6 +152,7 @@ impl ReceivePath {
         &'s mut self,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'s>>, ProtocolError> {
+        steps::step();
         if self.lent {
             self.forget_lent();
         }
@@ -168,6 +170,7 @@ impl ReceivePath {
     #[inline]
     fn advance<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Complete<'i>>, ProtocolError> {
         loop {
+            steps::step();
             let frame = match &mut self.state {
                 State::Header { .. } => match self.begin_frame(input)? {
                     Some(frame) => frame,

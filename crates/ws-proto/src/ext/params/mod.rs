@@ -9,6 +9,8 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::steps;
+
 /// One extension with its parameters, as offered by a client or accepted by a server (RFC 6455 §9.1).
 ///
 /// `Display` writes it as it stands in `Sec-WebSocket-Extensions`. Names and values are tokens always, so
@@ -183,6 +185,7 @@ impl<'a> Iterator for ExtensionOffers<'a> {
 
 impl<'a> ExtensionOffers<'a> {
     fn peek(&self) -> Option<u8> {
+        steps::step();
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -251,6 +254,7 @@ impl<'a> ExtensionOffers<'a> {
         let rest = self.text.get(self.at..)?;
         let length = rest
             .bytes()
+            .inspect(|_| steps::step())
             .position(|byte| !is_token_byte(byte))
             .unwrap_or(rest.len());
         self.at += length;

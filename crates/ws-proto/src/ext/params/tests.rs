@@ -73,6 +73,28 @@ fn ends_after_an_error() {
 
 /// Each byte is looked at a bounded number of times: megabytes of the worst text come back at once. A
 /// quadratic reader would need minutes for these.
+/// No byte is looked at more than a few times, whatever stands around it.
+#[test]
+fn h24_h25_twice_as_much_text_takes_twice_as_many_steps() {
+    for (start, unit) in [
+        ("a; b=\"", r"\c"),
+        ("a; b=\"", "c"),
+        ("", ",\t "),
+        ("a", " "),
+        ("a", ";b"),
+        ("", "permessage-deflate; client_max_window_bits, "),
+        ("", "permessage-deflate; x=\"1\", "),
+    ] {
+        let steps = |bytes: usize| {
+            let text = format!("{start}{}", unit.repeat(bytes / unit.len()));
+            steps::count(|| drop(parse_extensions(&text).last()))
+        };
+        let (once, twice) = (steps(64 << 10), steps(128 << 10));
+        assert!(once <= 4 * (64 << 10), "{start}{unit}: {once}");
+        assert!(twice <= 2 * once + 64, "{start}{unit}: {once}, {twice}");
+    }
+}
+
 #[test]
 fn hostile_text_takes_linear_time() {
     let unclosed = format!("a; b=\"{}", r"\c".repeat(1 << 21));
