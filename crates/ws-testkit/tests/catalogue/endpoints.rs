@@ -18,6 +18,9 @@ pub(crate) const PER_ADDRESS: usize = 3;
 /// What `/bulk` sends before it closes.
 pub(crate) const BULK: usize = 1 << 20;
 
+/// Messages that `/cancels` sends and drops.
+pub(crate) const CANCELLED: usize = 20;
+
 /// What `/slow` needs for a message.
 pub(crate) const SLOWNESS: Duration = Duration::from_secs(1);
 
@@ -88,6 +91,8 @@ enum Act {
     SendMuchAndClose,
     /// Needs a second.
     TakeItsTime,
+    /// Sends much and drops each send where it begins to wait.
+    SendAndDrop,
     /// Fails.
     Fail,
 }
@@ -113,6 +118,18 @@ impl Endpoint for Actor {
                 session.close(CloseCode::new(3000), "")?;
             }
             Act::TakeItsTime => tokio::time::sleep(SLOWNESS).await,
+            Act::SendAndDrop => {
+                for number in 0..CANCELLED {
+                    let message = cancelled(number);
+                    let sending = session.binary(&message);
+                    tokio::select! {
+                        biased;
+                        sent = sending => sent?,
+                        () = tokio::task::yield_now() => {}
+                    }
+                }
+                session.text("after").await?;
+            }
             Act::Fail => {
                 log::expect_one();
                 return Err(EndpointError::message("as asked for"));
@@ -128,6 +145,18 @@ impl Endpoint for Actor {
     async fn on_close(&mut self, _: &mut Session, reason: &CloseReason) {
         self.ear.close(reason);
     }
+}
+
+/// Bytes that do not compress, and differ from message to message.
+pub(crate) fn cancelled(number: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(number as u64 + 1);
+    let noise = (0..40_000).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    });
+    noise.collect()
 }
 
 fn close_from_a_hundred_tasks(session: &mut Session) {
@@ -219,6 +248,7 @@ pub(crate) fn routes(ends: &Arc<Ends>) -> WebSocketServletBuilder {
         .route("/crowd", actor(Act::CloseFromAHundredTasks))
         .route("/bulk", actor(Act::SendMuchAndClose))
         .route("/slow", actor(Act::TakeItsTime))
+        .route("/cancels", actor(Act::SendAndDrop))
         .route("/fails", actor(Act::Fail))
         .endpoint("/panics/text", |_| Panics { when: "text" })
         .endpoint("/panics/open", |_| Panics { when: "open" })

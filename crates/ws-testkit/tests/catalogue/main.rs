@@ -25,6 +25,7 @@ mod attacks_handshake;
 mod client;
 mod closing;
 mod command;
+mod compression;
 mod fairness;
 mod limits;
 mod memory;

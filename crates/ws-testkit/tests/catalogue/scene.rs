@@ -11,7 +11,7 @@ use ws_handler::{
     ExtensionRegistry, Io, Listener, OriginPolicy, PeerInfo, Server, ServerHandle, ServerHandshake,
     WebSocketFactory,
 };
-use ws_proto::{Config, DeflateConfig};
+use ws_proto::{Config, DeflateConfig, WindowBits};
 use ws_servlet::Sessions;
 use ws_testkit::{AttackOptions, AttackRun, RawFrame, RawPeer, Verdict};
 
@@ -30,7 +30,7 @@ const ROOM: usize = 64 * 1024;
 const WARM_UP: usize = 64;
 
 /// How often a case is played until it leaves nothing behind.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 20;
 
 /// Who calls unless it is told otherwise.
 const CALLER: &str = "192.0.2.7:1";
@@ -87,7 +87,14 @@ impl Scene {
 
     /// With the defaults, and compression with its own.
     pub(crate) fn compressing() -> Self {
-        let deflate = ExtensionRegistry::new().with(DeflateConfig::new());
+        Self::compressing_with(DeflateConfig::new().server_max_window_bits)
+    }
+
+    /// The same with another largest window for what the server sends (none: whatever the client can take).
+    pub(crate) fn compressing_with(window: Option<WindowBits>) -> Self {
+        let mut deflate = DeflateConfig::new();
+        deflate.server_max_window_bits = window;
+        let deflate = ExtensionRegistry::new().with(deflate);
         Self::agreeing_to(deflate, Config::server(), Server::new())
     }
 
