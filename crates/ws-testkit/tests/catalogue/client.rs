@@ -221,6 +221,15 @@ async fn h46_a_silent_server_is_given_up_at_the_limit() {
                 "{error:?}"
             );
             assert_eq!(began.elapsed(), LIMIT);
+            // An answer below the limit counts.
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let slow = tokio::spawn(async move {
+                let mut server = RawPeer::new(far);
+                tokio::time::sleep(LIMIT - Duration::from_millis(100)).await;
+                server.accept_upgrade(None).await.unwrap();
+            });
+            client_handshake(near, &request(), LIMIT).await.map(drop).unwrap();
+            slow.await.unwrap();
         })
         .await;
 }
