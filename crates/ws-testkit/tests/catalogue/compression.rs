@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tokio::io::DuplexStream;
 use tokio::time::sleep;
 use ws_handler::{ClientRequest, ExtensionRegistry, WebSocket, client_handshake};
-use ws_proto::{CloseCode, Config, DeflateConfig, Message, WindowBits};
+use ws_proto::{CloseCode, Config, DeflateConfig, Extensions, Message, SendPath, WindowBits};
+use ws_testkit::{RawFrame, RawPeer};
 
 use crate::endpoints::{CANCELLED, cancelled};
 use crate::heap;
-use crate::scene::Scene;
+use crate::scene::{REQUEST, Scene};
 
 const KIB: isize = 1024;
 const IDLE: usize = 50;
@@ -41,6 +43,54 @@ fn talkative(seed: usize, length: usize) -> String {
     let mut text = words.take(length / 10).collect::<String>();
     text.truncate(length);
     text
+}
+
+/// Eight times the limit, in a kilobyte per mebibyte: inflation stops at the limit, and so does memory.
+#[tokio::test(start_paused = true)]
+async fn d01_a_bomb_takes_no_more_memory_than_twice_the_limit() {
+    let bomb = compressed(&vec![0; 8 << 20]).masked([9, 8, 7, 6]).encode();
+    assert!(bomb.len() < 9 * 1024, "{} bytes on the wire", bomb.len());
+    let request = String::from_utf8(REQUEST.to_vec()).unwrap();
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n\r\n";
+    let request = format!("{}{offer}", request.strip_suffix("\r\n").unwrap());
+    Scene::compressing()
+        .leaves_nothing(0, async |scene| {
+            let mut peer = RawPeer::new(scene.dial());
+            peer.send_bytes(request.as_bytes()).await.unwrap();
+            let head = peer.expect_head().await.unwrap();
+            assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("permessage-deflate"));
+            let before = heap::held();
+            heap::take_peak();
+            peer.send_bytes(&bomb).await.unwrap();
+            peer.expect_close(Some(1009)).await.unwrap();
+            peer.expect_end().await.unwrap();
+            let peak = heap::take_peak() - before;
+            // Twice the limit, a window, a read buffer; and the inflater's own, the network, the connection.
+            let limit = 2 * 1024 * KIB + 32 * KIB + 64 * KIB;
+            assert!(
+                peak <= limit + (64 + 2 * 64 + 16) * KIB,
+                "{peak} bytes at the most"
+            );
+        })
+        .await;
+}
+
+/// One frame, compressed by itself.
+fn compressed(payload: &[u8]) -> RawFrame {
+    let mut config = DeflateConfig::no_context_takeover();
+    config.server_max_window_bits = None;
+    config.level = 9;
+    let (_, terms) = config.answer(&config.offers()[0]).unwrap();
+    let mut extensions = Extensions::new();
+    extensions.add_deflate(terms).unwrap();
+    let mut send = SendPath::server(Arc::new(Config::server())).with_extensions(&extensions);
+    send.binary(payload).unwrap();
+    let mut bytes = BytesMut::new();
+    while send.has_output() {
+        bytes.extend_from_slice(send.chunk());
+        send.advance(send.chunk().len());
+    }
+    RawFrame::decode(&mut bytes).unwrap()
 }
 
 /// A client that keeps no more than the agreed window from message to message understands everything. (That not even

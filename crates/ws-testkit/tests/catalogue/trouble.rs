@@ -136,6 +136,59 @@ async fn t01_a_reset_at_any_byte_in_either_direction_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t02_the_end_of_the_stream_at_any_byte_leaves_nothing() {
+    let talk = [
+        REQUEST,
+        &RawFrame::text("Hello").masked(MASK).encode()[..],
+        &RawFrame::text("World").unfinished().masked(MASK).encode()[..],
+    ]
+    .concat();
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            for count in 0..=talk.len() as u64 {
+                let faults = Faults {
+                    read_end_after: Some(count),
+                    ..Faults::default()
+                };
+                let (mut near, far) = tokio::io::duplex(1 << 16);
+                scene.accept(FaultyIo::new(far, faults));
+                near.write_all(&talk).await.unwrap();
+                let mut answer = Vec::new();
+                near.read_to_end(&mut answer).await.unwrap();
+                let upgraded = answer.starts_with(b"HTTP/1.1 101 ");
+                assert_eq!(upgraded, count >= REQUEST.len() as u64, "after {count} bytes");
+                let close = RawFrame::close(1000, "").encode();
+                assert!(!answer.ends_with(&close), "nobody closed, after {count} bytes");
+            }
+        })
+        .await;
+}
+
+/// A transport that takes no more bytes, at any byte of the answers: given up after 30 s without progress, not before.
+#[tokio::test(start_paused = true)]
+async fn t05_without_write_capacity_a_connection_lives_for_30_seconds() {
+    let question = RawFrame::text("x".repeat(100)).masked(MASK).encode();
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            for capacity in (129..260).step_by(10) {
+                let faults = Faults {
+                    write_capacity: Some(capacity),
+                    ..Faults::default()
+                };
+                let (mut near, far) = tokio::io::duplex(1 << 16);
+                scene.accept(FaultyIo::new(far, faults));
+                near.write_all(REQUEST).await.unwrap();
+                near.write_all(&question.repeat(3)).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(29_900)).await;
+                assert_eq!(scene.server.open_connections(), 1, "below the limit, {capacity}");
+                tokio::time::sleep(Duration::from_millis(1_600)).await;
+                assert_eq!(scene.server.open_connections(), 0, "above the limit, {capacity}");
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn t10_reads_and_writes_of_one_byte_with_pauses_change_nothing() {
     Scene::new()
         .leaves_nothing(0, async |scene| {
