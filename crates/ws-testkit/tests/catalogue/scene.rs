@@ -32,6 +32,11 @@ const WARM_UP: usize = 64;
 /// How often a case is played until it leaves nothing behind.
 const ATTEMPTS: usize = 20;
 
+/// A time is compared with the one that was so many before: tables and pools go up and down by some bytes from time to
+/// time, which must not hide that each time leaves a few. The level before the first time is compared with none, since
+/// a pool may give back then what the warm-up has filled.
+const APART: usize = 4;
+
 /// Who calls unless it is told otherwise.
 const CALLER: &str = "192.0.2.7:1";
 
@@ -176,8 +181,8 @@ impl Scene {
     /// Plays `case` again and again and holds the leak line against it: within a second connections, sessions, topics
     /// and tasks are back, nothing panicked and no error was logged that was not asked for, each session that was
     /// opened was closed once, and a good client is served, each time; and there is a time after which not one byte
-    /// more is held than before. (What leaks grows every time. Tables and pools that are kept on purpose fill up
-    /// during the first few.)
+    /// more is held than four times before. (What leaks grows every time. Tables and pools that are kept on purpose
+    /// fill up during the first few.)
     ///
     /// A case that stops the server makes a scene of its own inside; this one serves the good client then.
     pub(crate) async fn leaves_nothing(&self, expected_panics: usize, mut case: impl AsyncFnMut(&Self)) {
@@ -185,20 +190,24 @@ impl Scene {
         for _ in 0..WARM_UP {
             self.serves().await;
         }
-        let (mut before, mut held) = self.level().await;
+        let (mut before, _) = self.level().await;
+        // After each time; room for all of them, so that it does not count itself.
+        let mut held = Vec::with_capacity(ATTEMPTS);
         for _ in 0..ATTEMPTS {
             let errors = log::errors();
             case(self).await;
             self.serves().await;
-            let (after, held_after) = self.level().await;
+            let (after, held_now) = self.level().await;
             let panics = before.panics + expected_panics;
             assert_eq!(after, Level { panics, ..before }, "something was left behind");
             let logged = log::errors() - errors;
             assert!(logged <= expected_panics as isize, "{logged} errors were logged");
-            if held_after <= held {
+            let earlier = held.len().checked_sub(APART).and_then(|place| held.get(place));
+            if earlier.is_some_and(|earlier| held_now <= *earlier) {
                 return;
             }
-            (before, held) = (after, held_after);
+            held.push(held_now);
+            before = after;
         }
         panic!("each time some bytes are left behind");
     }
