@@ -65,7 +65,8 @@ async fn f18_unfinished_messages_hold_what_is_documented_and_others_are_served()
             }
             scene.serves().await;
             let held = heap::held() - before;
-            assert!(held >= 40 * 16_383 * 64, "the messages are there: {held}");
+            // Up to 16 of them may lie in buffers that were kept from the time before.
+            assert!(held >= 24 * 16_383 * 64, "the messages are there: {held}");
             assert!(
                 held <= 40 * (2 * MIB + NETWORK + SMALL),
                 "{held} bytes for 40 connections"

@@ -29,8 +29,9 @@ const ROOM: usize = 64 * 1024;
 /// Conversations before anything is measured: each shard of the table of sessions has been used then.
 const WARM_UP: usize = 64;
 
-/// How often a case is played until it leaves nothing behind.
-const ATTEMPTS: usize = 20;
+/// How often a case is played until it leaves nothing behind: a thread keeps up to 64 buffers, and a case may add one
+/// each time.
+const ATTEMPTS: usize = 80;
 
 /// A time is compared with the one that was so many before: tables and pools go up and down by some bytes from time to
 /// time, which must not hide that each time leaves a few. The level before the first time is compared with none, since
