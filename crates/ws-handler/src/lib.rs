@@ -45,12 +45,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-// layer 1: errors; the byte stream, and what was agreed on it; codecs that wait for messages
+// layer 1: errors; the byte stream, and what was agreed on it; codecs that wait for messages; steps of parsers
 #[cfg(feature = "deflate")]
 mod codecs;
 mod error;
 mod io;
 mod negotiated;
+mod steps;
 
 // layer 2: randomness, addresses; what is counted
 mod hits;

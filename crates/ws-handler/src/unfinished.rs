@@ -55,6 +55,9 @@ mod tests {
     #[test]
     fn below_and_at_the_limit_is_granted_above_it_nothing_changes() {
         let budget = UnfinishedInput::default();
+        assert!(budget.change(0, 256 << 20), "the default");
+        assert!(!budget.change(0, 1));
+        assert!(budget.change(256 << 20, 0));
         budget.set_limit(100);
         assert!(budget.change(0, 60));
         assert!(budget.change(0, 39), "one below");

@@ -196,7 +196,7 @@ fn requests_that_are_refused() {
             400,
             CLOSE,
         ),
-        (&["-Sec-WebSocket-Version"], E::VersionMissing, 400, VERSION),
+        (&["-Sec-WebSocket-Version"], E::VersionMissing, 426, UPGRADE),
         (&["+Sec-WebSocket-Version: 13"], E::VersionRepeated, 400, VERSION),
         (&["+Sec-WebSocket-Version: 8"], E::VersionRepeated, 400, VERSION),
         (&["Sec-WebSocket-Version: 8"], E::VersionUnsupported, 426, UPGRADE),

@@ -161,3 +161,50 @@ impl Config {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of docs/SECURITY.md, which are also those of the doc comments above.
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let (second, seconds) = (Duration::from_secs(1), Duration::from_secs);
+        let server = Config::server();
+        let limits = Limits {
+            max_frame_size: 1_048_576,
+            max_message_size: 1_048_576,
+            max_fragments: 16_384,
+            soft_queue: 65_536,
+            hard_queue: 1_048_576,
+            ping_budget: Some(PingBudget {
+                burst: 200,
+                per_second: 50,
+            }),
+        };
+        let timeouts = Timeouts {
+            ping_interval: Some(seconds(30)),
+            pong: Some(seconds(20)),
+            idle: None,
+            unfinished_message: Some(seconds(20)),
+            whole_message: None,
+            write_stall: Some(seconds(30)),
+            close: Some(seconds(10)),
+            drain: seconds(2),
+            compressor: Some(second),
+        };
+        assert_eq!((&server.limits, &server.timeouts), (&limits, &timeouts));
+        assert_eq!(
+            (server.delivery, Config::DRAIN_BYTES),
+            (Delivery::Message, 65_536)
+        );
+        let mut client = server.clone();
+        client.limits.max_fragments = 131_072;
+        assert_eq!(Config::client(), client);
+        let mut jetty = server;
+        jetty.limits.max_frame_size = 65_536;
+        jetty.limits.max_message_size = 65_536;
+        jetty.timeouts.idle = Some(seconds(30));
+        assert_eq!(Config::jetty_profile(), jetty);
+    }
+}

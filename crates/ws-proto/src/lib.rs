@@ -8,9 +8,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-// 1: words of the RFC
+// 1: words of the RFC; steps of parsers
 mod code;
 mod role;
+mod steps;
 
 // 2: who erred
 mod error;

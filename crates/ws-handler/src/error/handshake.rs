@@ -34,7 +34,7 @@ pub enum HandshakeError {
     HostInvalid,
     /// No `upgrade` token in Connection (RFC 6455 §4.2.1 item 4): 400.
     ConnectionLacksUpgrade,
-    /// No Sec-WebSocket-Version (RFC 6455 §4.2.1 item 6): 400, naming the version spoken here.
+    /// No Sec-WebSocket-Version (RFC 6455 §4.2.1 item 6): 426, naming the version spoken here.
     VersionMissing,
     /// More than one Sec-WebSocket-Version (RFC 6455 §11.3.5): 400, naming the version spoken here.
     VersionRepeated,
@@ -70,7 +70,9 @@ impl HandshakeError {
     /// The HTTP status of the refusal.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::UpgradeRequired | Self::VersionUnsupported => StatusCode::UPGRADE_REQUIRED,
+            Self::UpgradeRequired | Self::VersionMissing | Self::VersionUnsupported => {
+                StatusCode::UPGRADE_REQUIRED
+            }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Origin => StatusCode::FORBIDDEN,
             Self::SubprotocolNotOffered => StatusCode::INTERNAL_SERVER_ERROR,
@@ -81,7 +83,6 @@ impl HandshakeError {
             | Self::HostRepeated
             | Self::HostInvalid
             | Self::ConnectionLacksUpgrade
-            | Self::VersionMissing
             | Self::VersionRepeated
             | Self::KeyMissing
             | Self::KeyRepeated
@@ -118,14 +119,14 @@ impl HandshakeError {
             }
             // RFC 9110 §15.5.22: "The server MUST send an Upgrade header field in a 426 response"; §7.8: and
             // "MUST also send an "Upgrade" connection option".
-            Self::UpgradeRequired | Self::VersionUnsupported => {
+            Self::UpgradeRequired | Self::VersionMissing | Self::VersionUnsupported => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(CONNECTION, HeaderValue::from_static("Upgrade, close"));
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             // RFC 6455 §4.2.2 item 4: an error "and a |Sec-WebSocket-Version| header field indicating the
             // version(s) the server is capable of understanding".
-            Self::VersionMissing | Self::VersionRepeated => {
+            Self::VersionRepeated => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
             Self::Stopping | Self::TooManyConnections => {

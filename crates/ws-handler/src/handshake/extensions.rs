@@ -17,6 +17,7 @@ use ws_proto::{
 use super::headers;
 use crate::error::ResponseError;
 use crate::negotiated::Negotiated;
+use crate::steps;
 
 /// What an extension brings to a handshake. Built in: `DeflateConfig` (permessage-deflate, feature `deflate`),
 /// [`IdentityExtension`](ws_proto::IdentityExtension) and [`FragmentExtension`](ws_proto::FragmentExtension).
@@ -153,6 +154,7 @@ impl ExtensionRegistry {
         let mut agreed = Agreed::default();
         for offer in offers_in(map) {
             let offer = offer?;
+            steps::step();
             let negotiator = self.find(offer.name()).filter(|known| agreed.takes(&***known));
             if let Some(answer) = negotiator.and_then(|negotiator| negotiator.answer(&offer)) {
                 // An extension whose bits are taken is declined like any other.
@@ -194,6 +196,7 @@ impl Agreed {
             || !self
                 .extensions
                 .iter()
+                .inspect(|_| steps::step())
                 .any(|used| used.name().eq_ignore_ascii_case(negotiator.name()))
     }
 
@@ -236,4 +239,50 @@ fn offers_in(map: &HeaderMap) -> impl Iterator<Item = Result<ExtensionOffer<'_>,
                 .into_iter()
                 .chain(parse_extensions(text.unwrap_or_default()))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::HeaderValue;
+    use ws_proto::IdentityExtension;
+
+    use super::*;
+
+    /// Each offer is looked at, and compared with what is agreed on already, of which there is one of a kind.
+    #[test]
+    fn h25_twice_as_many_offers_take_twice_as_many_steps() {
+        #[derive(Debug)]
+        struct Once;
+        impl ExtensionNegotiator for Once {
+            fn name(&self) -> &str {
+                "once"
+            }
+            fn answer(&self, offer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension> {
+                let agreed = offer.clone().into_owned();
+                Some(NegotiatedExtension::new(
+                    agreed,
+                    ReservedBits::NONE,
+                    IdentityExtension,
+                ))
+            }
+            fn offers(&self) -> Vec<ExtensionOffer<'static>> {
+                Vec::new()
+            }
+            fn confirm(&self, _: &ExtensionOffer<'_>) -> Option<NegotiatedExtension> {
+                None
+            }
+        }
+        let registry = ExtensionRegistry::new().with(Once);
+        for offer in ["once, ", "permessage-deflate; x=1, "] {
+            let steps = |count: usize| {
+                let mut map = HeaderMap::new();
+                let line = HeaderValue::from_str(&offer.repeat(count)).unwrap();
+                map.append(SEC_WEBSOCKET_EXTENSIONS, line);
+                steps::count(|| assert!(registry.answer(&map).unwrap().extensions.len() <= 1))
+            };
+            let (once, twice) = (steps(1000), steps(2000));
+            assert!(once <= 2 * 1000, "{offer}: {once}");
+            assert!(twice <= 2 * once + 2, "{offer}: {once}, {twice}");
+        }
+    }
 }

@@ -4,13 +4,20 @@
 
 use http::header::{AsHeaderName, HeaderMap, HeaderValue};
 
+use crate::steps;
+
 /// The members of a comma-separated list, over all lines of that name, without the whitespace around them.
 ///
 /// Empty members are left out (RFC 9110 §5.6.1.2). One pass, no copy.
 pub(super) fn list(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter();
-    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let members = lines.flat_map(|line| line.as_bytes().split(is_comma));
     members.map(trim).filter(|member| !member.is_empty())
+}
+
+fn is_comma(byte: &u8) -> bool {
+    steps::step();
+    *byte == b','
 }
 
 /// True when `token` is a member of the list, compared without regard to case.
@@ -46,13 +53,17 @@ pub(super) fn text(value: &[u8]) -> Option<&str> {
 
 /// RFC 9110 §5.6.2: "token = 1*tchar".
 pub(super) fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_tchar = |byte: &u8| {
+        steps::step();
+        byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+    };
     !text.is_empty() && text.iter().all(is_tchar)
 }
 
 /// Optional whitespace is spaces and tabs only (RFC 9110 §5.6.3).
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        steps::step();
         value = rest;
     }
     value

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
 
 use super::headers;
+use crate::steps;
 
 /// An offer that is no list of different tokens.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub(super) fn is_valid_offer(names: &[String]) -> bool {
 
 /// Linear, however many names a hostile peer offers.
 fn all_different(names: &[&str]) -> bool {
-    names.len() < 2 || names.iter().collect::<HashSet<_>>().len() == names.len()
+    let seen = names.iter().inspect(|_| steps::step());
+    names.len() < 2 || seen.collect::<HashSet<_>>().len() == names.len()
 }
 
 #[cfg(test)]
@@ -84,6 +86,33 @@ mod tests {
         ] {
             assert_eq!(parse(wrong), Err(InvalidOffer), "{wrong:?}");
         }
+    }
+
+    /// Each byte is looked at twice at the most, and each name once more.
+    #[test]
+    fn h23_twice_as_many_names_take_twice_as_many_steps() {
+        for (unit, expected) in [
+            ("a,", Err(InvalidOffer)),
+            (" ,", Err(InvalidOffer)),
+            ("a ", Err(InvalidOffer)),
+        ] {
+            let steps = |count: usize| {
+                let list = unit.repeat(count);
+                steps::count(|| assert_eq!(parse(&[&list]).map(drop), expected))
+            };
+            let (once, twice) = (steps(50_000), steps(100_000));
+            assert!(once <= 3 * 100_000, "{unit:?}: {once}");
+            assert!(twice <= 2 * once + 8, "{unit:?}: {once}, {twice}");
+        }
+        let different = |count: usize| {
+            let list = (0..count)
+                .map(|number| format!("{number:06},"))
+                .collect::<String>();
+            steps::count(|| assert_eq!(parse(&[&list]).unwrap().len(), count))
+        };
+        let (once, twice) = (different(20_000), different(40_000));
+        assert!(once <= 3 * 7 * 20_000, "{once}");
+        assert!(twice <= 2 * once + 8, "{once}, {twice}");
     }
 
     /// Quadratic time would take hours for this megabyte.

@@ -3,6 +3,7 @@
 //! The grammar within the lines is `parse`'s. RFC 9112 §2.1, §2.2.
 
 use crate::error::HeadError;
+use crate::steps;
 
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,7 @@ impl Scan {
     }
 
     fn byte(&mut self, byte: u8, kind: Kind, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {
+        steps::step();
         let position = self.at;
         self.at += 1;
         let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
@@ -207,6 +209,26 @@ mod tests {
         assert_eq!(scan(b" GET", HeadLimits::default()), Err(HeadError::NotHttp));
         let scan = Scan::default().run(b"SSH-2.0", Kind::Response, &HeadLimits::default());
         assert_eq!(scan, Err(HeadError::NotHttp));
+    }
+
+    /// Each byte is looked at once, also when it comes alone: twice as many bytes are twice as many steps.
+    #[test]
+    fn h15_a_head_in_single_bytes_takes_as_many_steps_as_it_has_bytes() {
+        let limits = HeadLimits {
+            total: usize::MAX,
+            ..HeadLimits::default()
+        };
+        let bytewise = |length: usize| {
+            let head = [b"GET / HTTP/1.1\r\nA: ", &vec![b'x'; length][..]].concat();
+            let mut scan = Scan::default();
+            steps::count(|| {
+                for end in 0..=head.len() {
+                    assert_eq!(scan.run(&head[..end], Kind::Request, &limits), Ok(None));
+                }
+            })
+        };
+        let (once, twice) = (bytewise(2_000), bytewise(4_000));
+        assert_eq!((once, twice), (2_019, 4_019));
     }
 
     #[test]

@@ -189,7 +189,12 @@ fn date(headers: &mut HeaderMap) {
     if headers.contains_key(DATE) {
         return;
     }
-    if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the header tells the time of day, and nothing waits for it"
+    )]
+    let now = SystemTime::now();
+    if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
         headers.insert(DATE, now);
     }
 }

@@ -30,6 +30,10 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
+    /// How long to give a stop unless there is a reason for another time: 30 s. Peers on slow lines can answer the
+    /// Close frame then, and whoever supervises the process does not kill it yet.
+    pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
     pub(super) fn new() -> Self {
         let doormen = TaskTracker::new();
         doormen.close();
@@ -53,6 +57,7 @@ impl ServerHandle {
     }
 
     /// Stops the server gracefully and says how its connections ended. See [`shutdown_with`](Self::shutdown_with).
+    /// A good `timeout` is [`SHUTDOWN_TIMEOUT`](Self::SHUTDOWN_TIMEOUT).
     ///
     /// Cancel safety: as [`shutdown_with`](Self::shutdown_with).
     pub fn shutdown(&self, timeout: Duration) -> impl Future<Output = StopSummary> + Send + use<> {

@@ -70,9 +70,27 @@ fn descriptor_limit() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use ws_proto::UNLIMITED;
 
     use super::{Limits, default_connections};
+    use crate::http1::HeadLimits;
+
+    /// The numbers of docs/SECURITY.md, which are also those of the setters' doc comments.
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let limits = Limits::default();
+        let head = HeadLimits {
+            total: 16_384,
+            first_line: 8_192,
+            headers: 100,
+        };
+        assert_eq!((limits.head, limits.waiting), (head, 1024));
+        assert_eq!(limits.head_timeout, Duration::from_secs(10));
+        assert_eq!(limits.upgrade_timeout, Duration::from_secs(15));
+        assert_eq!(Limits::TURNED_AWAY, 64);
+    }
 
     #[test]
     fn a_reserve_of_descriptors_is_left() {

@@ -126,6 +126,34 @@ async fn a_peer_that_goes_on_sending_behind_a_refusal_is_counted() {
     assert_one_more(&server, ServerLimitHits::default(), |hits| &mut hits.linger);
 }
 
+/// What is read and dropped behind a refusal: 64 KiB or 2 s, whichever is over first.
+#[tokio::test(start_paused = true)]
+async fn lingering_below_at_and_above_its_limits() {
+    for (bytes, milliseconds, cut_short) in [
+        (0, 0, 0),
+        (65_535, 0, 0),
+        (65_536, 0, 1),
+        (65_537, 0, 1),
+        (0, 1_900, 0),
+        (0, 2_100, 1),
+    ] {
+        let server = start(Server::new(), Recorder::echo_bytes(WebSocketFactory::default()));
+        let mut peer = server.network.send(OLD_UPGRADE).await;
+        let text = read_all(&mut peer).await;
+        assert!(text.starts_with("HTTP/1.1 426 "), "{text}");
+        peer.write_all(&vec![0; bytes]).await.unwrap();
+        sleep(Duration::from_millis(milliseconds)).await;
+        // It may be dropped already.
+        let _ = peer.shutdown().await;
+        all_gone(&server.handle).await;
+        assert_eq!(
+            server.handle.limit_hits().linger,
+            cut_short,
+            "{bytes} bytes, {milliseconds} ms"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_lobby_and_failing_accepts_are_counted() {
     let server = start(Server::new().waiting_limit(1), NoService);

@@ -192,6 +192,36 @@ async fn a_service_that_does_not_answer_in_time_is_a_503() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_below_and_above_its_time() {
+    struct Slow(Duration);
+    impl Service for Slow {
+        async fn call(&self, _: &RequestHead, _: &PeerInfo) -> Outcome {
+            sleep(self.0).await;
+            Outcome::Respond(Response::new(Bytes::from_static(b"fine")))
+        }
+    }
+    // The time is that since accept: of the head and of the answer together.
+    for (head, answer, status) in [
+        (0, 14_900, "200"),
+        (0, 15_100, "503"),
+        (9_900, 5_000, "200"),
+        (9_900, 5_200, "503"),
+    ] {
+        let server = start(Server::new(), Slow(Duration::from_millis(answer)));
+        let mut peer = server.network.connect();
+        sleep(Duration::from_millis(head)).await;
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        let text = read_head(&mut peer).await;
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{head} and {answer} ms: {text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn bytes_in_the_same_segment_as_the_handshake_reach_the_connection() {
     let server = start(Server::new(), echo());
     let mut peer = server.network.send(format!("{UPGRADE}first bytes")).await;

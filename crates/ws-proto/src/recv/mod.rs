@@ -36,6 +36,7 @@ use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::message::MessageKind;
 use crate::role::Role;
+use crate::steps;
 use crate::utf8::Utf8Validator;
 use assemble::Assembly;
 use check::OpenMessage;
@@ -148,6 +149,7 @@ impl Machine {
     /// [close code](ProtocolError::close_code) (RFC 6455 §7.1.7); all further input is discarded.
     #[inline]
     fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i mut [u8]) -> Result<Option<Event<'s>>, ProtocolError> {
+        steps::step();
         if self.lent {
             self.forget_lent();
         }
@@ -165,6 +167,7 @@ impl Machine {
     #[inline]
     fn advance<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Complete<'i>>, ProtocolError> {
         loop {
+            steps::step();
             let frame = match &mut self.state {
                 State::Header { .. } => match self.begin_frame(input)? {
                     Some(frame) => frame,

@@ -10,6 +10,7 @@ use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::role::Role;
+use crate::steps;
 
 const KEY: MaskKey = MaskKey([0x37, 0xFA, 0x21, 0x3D]);
 
@@ -380,4 +381,63 @@ fn the_short_way_obeys_the_same_limits() {
         "",
         "discarded"
     );
+}
+
+/// Random bytes, in one piece and one by one: the machine passes its stages no more often than bytes came.
+#[test]
+fn f27_random_bytes_take_no_more_steps_than_they_are() {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    for seed in 0..10_000 {
+        let mut bytes: Vec<u8> = (0..1024).map(|_| random()).collect();
+        if seed % 2 == 0 {
+            // Half of them begin like a frame, so as to get past the first two bytes.
+            bytes[0] = bytes[0] & 0x8F | 0x80;
+            bytes[1] |= 0x80;
+        }
+        for (count, piece) in [(512, 512), (1024, 1024), (512, 1), (1024, 1)] {
+            let mut path = server(|_| {});
+            let pieces = bytes[..count].chunks(piece);
+            // A call without input takes two steps.
+            let calls = 2 * pieces.len();
+            let steps = steps::count(|| drop(events(&mut path, pieces)));
+            assert!(
+                steps <= calls + count,
+                "{steps} steps for {count} bytes in {calls} calls"
+            );
+        }
+    }
+}
+
+/// The same for what takes longest: many of the smallest frames, one long one in single bytes.
+#[test]
+fn f27_twice_as_many_bytes_take_twice_as_many_steps() {
+    let tiny = frame(true, Opcode::Text, b"");
+    let part = [
+        frame(false, Opcode::Binary, b""),
+        frame(false, Opcode::Continuation, b"x").repeat(4000),
+    ]
+    .concat();
+    let long = frame(true, Opcode::Text, &[b'x'; 60_000]);
+    for (bytes, half, piece) in [
+        (tiny.repeat(10_000), tiny.len() * 5_000, usize::MAX),
+        (tiny.repeat(10_000), tiny.len() * 5_000, 1),
+        (part.clone(), part.len() / 2, usize::MAX),
+        (part.clone(), part.len() / 2, 1),
+        (long.clone(), 30_000, 1),
+    ] {
+        let steps = |bytes: &[u8]| {
+            let mut path = server(|_| {});
+            steps::count(|| drop(events(&mut path, bytes.chunks(piece))))
+        };
+        let (once, twice) = (steps(&bytes[..half]), steps(&bytes));
+        assert!(once <= 3 * half + 3, "{once} steps for {half} bytes");
+        // The one header of a long frame is in both halves.
+        assert!(twice <= 2 * once + 32, "{once}, {twice}");
+    }
 }

@@ -29,10 +29,14 @@ pub(super) enum Act {
 pub(super) enum Expected {
     /// One HTTP answer with one of these statuses, then the end of the stream.
     Refused(&'static [u16]),
+    /// As `Refused`, and the answer has this header line (in lower case, with one space).
+    RefusedNaming(&'static [u16], &'static str),
     /// As `Refused`, or the end without an answer.
     RefusedOrDropped(&'static [u16]),
     /// Either a 101 or a refusal with one of these statuses.
     UpgradedOrRefused(&'static [u16]),
+    /// The same, and the 101 has no header of this name (in lower case).
+    UpgradedWithoutOrRefused(&'static str, &'static [u16]),
     /// 101, then a conversation.
     Upgraded,
     /// The same with permessage-deflate as it was offered.

@@ -30,10 +30,16 @@ pub(super) fn cases(target: &Target) -> Vec<Case> {
 
 fn rows() -> Vec<Row> {
     use Expected::{NotUpgraded, Refused, RefusedOrDropped, Upgraded};
-    // RFC 6455 §4.4 asks for 426 (or any refusal) where the version is missing; 400 says the same of the request.
-    const VERSION: Expected = Refused(&[426]);
+    // RFC 6455 §4.2.2 item 4: "and a |Sec-WebSocket-Version| header field indicating the version(s) the server is
+    // capable of understanding".
+    const VERSION: Expected = Expected::RefusedNaming(&[426], "sec-websocket-version: 13");
     vec![
-        ("H01", "POST", &["POST / HTTP/1.1"], Refused(&[405])),
+        (
+            "H01",
+            "POST",
+            &["POST / HTTP/1.1"],
+            Expected::RefusedNaming(&[405], "allow: get"),
+        ),
         ("H02", "HTTP/1.0", &["GET / HTTP/1.0"], Refused(&[400, 505])),
         ("H03", "no Host", &["-Host"], Refused(&[400])),
         ("H04", "two Host lines", &["+Host: other"], Refused(&[400])),
@@ -82,12 +88,7 @@ fn rows() -> Vec<Row> {
             &["Connection: keep-alive", "+Connection: Upgrade"],
             Upgraded,
         ),
-        (
-            "H09",
-            "no version",
-            &["-Sec-WebSocket-Version"],
-            Refused(&[426, 400]),
-        ),
+        ("H09", "no version", &["-Sec-WebSocket-Version"], VERSION),
         ("H09", "version 8", &["Sec-WebSocket-Version: 8"], VERSION),
         ("H09", "version 0", &["Sec-WebSocket-Version: 0"], VERSION),
         ("H09", "version 255", &["Sec-WebSocket-Version: 255"], VERSION),
@@ -172,13 +173,13 @@ fn rows() -> Vec<Row> {
                 "-Sec-WebSocket-Protocol",
                 "Sec-WebSocket-Protocol: nobody-knows-it",
             ],
-            Expected::UpgradedOrRefused(&[400]),
+            Expected::UpgradedWithoutOrRefused("sec-websocket-protocol", &[400]),
         ),
         (
             "H28",
             "lines of an HTTP/2 preface",
             &["PRI * HTTP/2.0"],
-            RefusedOrDropped(&[400, 405, 505]),
+            RefusedOrDropped(&[400, 505]),
         ),
     ]
 }

@@ -186,6 +186,7 @@ async fn answer<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: &Expec
             compressing(&head)
         }
         Expected::UpgradedOrRefused(_) if status == 101 => Ok(()),
+        Expected::UpgradedWithoutOrRefused(name, _) if status == 101 => without(&head, name),
         Expected::NotUpgraded => {
             let (rest, _) = inbox.rest().await;
             let second = rest.windows(13).any(|bytes| bytes == b"HTTP/1.1 101 ");
@@ -196,13 +197,16 @@ async fn answer<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: &Expec
             }
         }
         Expected::Refused(statuses)
+        | Expected::RefusedNaming(statuses, _)
         | Expected::RefusedOrDropped(statuses)
-        | Expected::UpgradedOrRefused(statuses) => {
+        | Expected::UpgradedOrRefused(statuses)
+        | Expected::UpgradedWithoutOrRefused(_, statuses) => {
             if status < 400 {
                 return failed(format!("answered with {status}"));
             }
             let (rest, ended) = inbox.rest().await;
-            refused(status, statuses, &rest, ended)
+            refused(status, statuses, &rest, ended)?;
+            named(&head, expected)
         }
         _ => failed("an answer where none was due"),
     }
@@ -249,6 +253,30 @@ fn refused(status: u16, statuses: &[u16], rest: &[u8], ended: bool) -> Judgement
         Ok(())
     } else {
         lax(format!("refused with {status}"))
+    }
+}
+
+/// Whether a refusal says what it has to.
+fn named(head: &str, expected: &Expected) -> Judgement {
+    let Expected::RefusedNaming(_, line) = expected else {
+        return Ok(());
+    };
+    if head.lines().any(|found| found.eq_ignore_ascii_case(line)) {
+        Ok(())
+    } else {
+        lax(format!("refused without {line:?}"))
+    }
+}
+
+/// Whether a head has no line of this name.
+fn without(head: &str, name: &str) -> Judgement {
+    let names = head.lines().filter_map(|line| line.split_once(':'));
+    match names
+        .into_iter()
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))
+    {
+        Some((_, value)) => failed(format!("answered with {name}:{value}")),
+        None => Ok(()),
     }
 }
 

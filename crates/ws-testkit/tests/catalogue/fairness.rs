@@ -54,11 +54,16 @@ impl AsyncWrite for Counted {
 
 /// Opens a connection with room for everything, fills it with `flood`, and then has somebody else say a word: the
 /// answer must be there after three turns of the flood: one had begun, one more passes until the word is read, one until
-/// the answer is.
+/// the answer is. Nothing is left of either.
 async fn answered_within_a_turn(flood: &[u8]) {
     let mut config = Config::server();
     config.limits.ping_budget = None;
-    let scene = Scene::with(config, ws_handler::Server::new());
+    Scene::with(config, ws_handler::Server::new())
+        .leaves_nothing(0, async |scene| flooded(scene, flood).await)
+        .await;
+}
+
+async fn flooded(scene: &Scene, flood: &[u8]) {
     let (near, far) = tokio::io::duplex(16 << 20);
     let read = Arc::new(AtomicUsize::new(0));
     scene.accept(Counted {

@@ -9,19 +9,30 @@
 
 // layer 1
 mod heap;
+mod log;
 
 // layer 2
-mod scene;
+mod endpoints;
 
 // layer 3
+mod scene;
+
+// layer 4
 mod attacks_closing;
 mod attacks_deflate;
 mod attacks_frames;
 mod attacks_handshake;
+mod client;
+mod closing;
 mod command;
+mod compression;
 mod fairness;
 mod limits;
 mod memory;
+mod policy;
 mod program;
+mod stopping;
+mod time;
 mod topics;
 mod trouble;
+mod work;

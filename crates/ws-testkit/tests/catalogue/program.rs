@@ -144,6 +144,12 @@ async fn settled(program: &Program, wanted: Option<(usize, usize)>) -> (usize, u
 #[tokio::test]
 async fn w06_a_panic_in_the_program_costs_its_own_connection_only() {
     let program = Program::start(&[]).await;
+    #[cfg(target_os = "linux")]
+    let before = {
+        // The first connection starts what stays.
+        drop(program.open("echo").await);
+        settled(&program, None).await
+    };
     let mut other = program.open("echo").await;
     let mut peer = program.open("ws-testkit-panic").await;
     peer.send(&RawFrame::text("now").masked(MASK)).await.unwrap();
@@ -156,6 +162,13 @@ async fn w06_a_panic_in_the_program_costs_its_own_connection_only() {
     other.expect(&RawFrame::text("unharmed")).await.unwrap();
     other.send(&RawFrame::close(1000, "").masked(MASK)).await.unwrap();
     other.expect_close(Some(1000)).await.unwrap();
+    drop((peer, other));
+    #[cfg(target_os = "linux")]
+    assert_eq!(
+        settled(&program, Some(before)).await,
+        before,
+        "descriptors, threads"
+    );
     let errors = program.end().await;
     assert_eq!(errors.matches("panicked at").count(), 1, "{errors}");
 }

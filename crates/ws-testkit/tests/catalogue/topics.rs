@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
 use ws_proto::{Config, PreparedMessage};
-use ws_testkit::RawFrame;
+use ws_testkit::{RawFrame, RawPeer};
 
 use crate::scene::Scene;
+
+type Peer = RawPeer<DuplexStream>;
 
 const MASK: [u8; 4] = [9, 8, 7, 6];
 const SUBSCRIBERS: usize = 500;
@@ -20,9 +24,34 @@ fn message(number: usize) -> Vec<u8> {
 async fn w08_of_500_subscribers_five_stall_and_only_those_are_closed() {
     let mut config = Config::server();
     config.limits.hard_queue = 32 * 1024;
-    let scene = Scene::with(config, ws_handler::Server::new());
-    let mut stalled = Vec::new();
-    let mut healthy = Vec::new();
+    Scene::with(config, ws_handler::Server::new())
+        .leaves_nothing(0, async |scene| {
+            let hits = scene.factory.limit_hits().hard_queue;
+            let (mut stalled, healthy) = subscribers(scene).await;
+            let hub = scene.sessions.hub();
+            assert_eq!(hub.subscribers("news"), SUBSCRIBERS);
+            let mut closed = 0;
+            for number in 0..MESSAGES {
+                closed += hub
+                    .publish("news", &PreparedMessage::binary(&message(number)))
+                    .closed;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(closed, STALLED);
+            assert_eq!(scene.factory.limit_hits().hard_queue - hits, STALLED as u64);
+            for task in healthy {
+                drop(task.await.unwrap());
+            }
+            for peer in &mut stalled {
+                assert!(got_until_1013(peer).await < MESSAGES);
+            }
+        })
+        .await;
+}
+
+/// Those that never read, and those that expect every message.
+async fn subscribers(scene: &Scene) -> (Vec<Peer>, Vec<JoinHandle<Peer>>) {
+    let (mut stalled, mut healthy) = (Vec::new(), Vec::new());
     for number in 0..SUBSCRIBERS {
         let mut peer = scene.open("/topics").await;
         if number % (SUBSCRIBERS / STALLED) == 0 {
@@ -37,37 +66,64 @@ async fn w08_of_500_subscribers_five_stall_and_only_those_are_closed() {
             peer
         }));
     }
-    let hub = scene.sessions.hub();
-    assert_eq!(hub.subscribers("news"), SUBSCRIBERS);
-    let mut closed = 0;
-    for number in 0..MESSAGES {
-        closed += hub
-            .publish("news", &PreparedMessage::binary(&message(number)))
-            .closed;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(closed, STALLED);
-    assert_eq!(scene.factory.limit_hits().hard_queue, STALLED as u64);
-    for task in healthy {
-        drop(task.await.unwrap());
-    }
-    for peer in &mut stalled {
-        let mut got = 0;
-        loop {
-            let frame = peer.next_frame().await.unwrap();
-            if frame.opcode == 8 {
-                assert_eq!(frame.close_code(), Some(1013));
-                break;
-            }
-            assert_eq!(frame.payload, message(got), "no gap before the end");
-            got += 1;
+    (stalled, healthy)
+}
+
+/// How many messages came, without a gap, before the connection was closed.
+async fn got_until_1013(peer: &mut Peer) -> usize {
+    let mut got = 0;
+    loop {
+        let frame = peer.next_frame().await.unwrap();
+        if frame.opcode == 8 {
+            assert_eq!(frame.close_code(), Some(1013));
+            return got;
         }
-        assert!(got < MESSAGES, "{got}");
+        assert_eq!(frame.payload, message(got), "no gap before the end");
+        got += 1;
     }
-    drop(stalled);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!((hub.topics(), scene.server.open_connections()), (0, 0));
-    scene.serves().await;
+}
+
+/// Sessions subscribe, leave and vanish while others publish: who has left gets nothing more, and no entry stays.
+#[tokio::test(start_paused = true)]
+async fn w09_subscribing_leaving_and_vanishing_while_others_publish() {
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let publisher = {
+                let hub = scene.sessions.hub().clone();
+                tokio::spawn(async move {
+                    for _ in 0..2000 {
+                        hub.publish("race", &PreparedMessage::text("x"));
+                        tokio::task::yield_now().await;
+                    }
+                })
+            };
+            for round in 0..50 {
+                let mut stays = scene.open("/topics").await;
+                let mut leaves = scene.open("/topics").await;
+                for peer in [&mut stays, &mut leaves] {
+                    peer.send(&RawFrame::text("race").masked(MASK)).await.unwrap();
+                }
+                leaves.send(&RawFrame::text("-race").masked(MASK)).await.unwrap();
+                // It may have got some; behind the second answer there is nothing.
+                let mut answers = 0;
+                while answers < 2 {
+                    answers += usize::from(leaves.next_frame().await.unwrap().payload == "subscribed");
+                }
+                if round % 2 == 0 {
+                    drop(stays);
+                    tokio::task::yield_now().await;
+                }
+                leaves
+                    .send(&RawFrame::close(1000, "").masked(MASK))
+                    .await
+                    .unwrap();
+                leaves.expect_close(Some(1000)).await.unwrap();
+            }
+            publisher.await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(scene.sessions.hub().subscribers("race"), 0);
+        })
+        .await;
 }
 
 /// A topic is a name and nothing else: no tree of them is walked, whatever the name looks like.
