@@ -6,6 +6,8 @@
 
 mod mail;
 
+mod queue;
+
 mod outbox;
 
 use std::collections::{BTreeMap, HashMap};

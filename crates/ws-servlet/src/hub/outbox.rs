@@ -3,7 +3,6 @@
 //! Bounded in bytes. Does not send anything: the session does, when its [`Signal`] rings. Topics are in `hub`.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +12,7 @@ use ws_proto::{CloseCode, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseErro
 
 use super::Topic;
 use super::mail::{Mail, Offered, Overflow};
+use super::queue::Queue;
 
 /// The mailbox itself, shared by the session and every handle to it.
 pub(crate) struct Outbox {
@@ -27,7 +27,7 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Mail>,
+    queue: Queue,
     /// Weight of everything in `queue`.
     weight: usize,
     /// Publications thrown away so far.
@@ -154,22 +154,19 @@ impl Outbox {
         offered
     }
 
-    /// The oldest item, for the session to send.
-    pub(crate) fn pop(&self) -> Option<Mail> {
+    /// The oldest item, for the session to send, and whether there are more behind it.
+    pub(crate) fn pop(&self) -> Option<(Mail, bool)> {
         let mut state = self.lock();
-        let mail = state.queue.pop_front()?;
+        let mail = state.queue.pop()?;
+        let more = !state.queue.is_empty();
         let before = state.weight;
         state.weight = state.weight.saturating_sub(mail.weight());
         let room = before > self.soft && state.weight <= self.soft;
-        if state.queue.is_empty() {
-            // An idle session keeps no queue.
-            state.queue = VecDeque::new();
-        }
         drop(state);
         if room {
             self.room.notify_waiters();
         }
-        Some(mail)
+        Some((mail, more))
     }
 
     #[cfg(test)]
@@ -258,7 +255,7 @@ impl State {
 
     fn push(&mut self, mail: Mail) {
         self.weight = self.weight.saturating_add(mail.weight());
-        self.queue.push_back(mail);
+        self.queue.push(mail);
     }
 
     /// Throws the oldest publications away until `mail` fits. What handles sent is not touched.
@@ -331,7 +328,7 @@ mod tests {
 
     fn queued(outbox: &Outbox) -> Vec<(u8, usize)> {
         std::iter::from_fn(|| outbox.pop())
-            .map(|mail| match mail {
+            .map(|(mail, _)| match mail {
                 Mail::Published(message) => (message.payload()[0], message.payload().len()),
                 Mail::Message(message) => (message.payload()[0], message.payload().len()),
                 Mail::Close(code, _) => (0, usize::from(code.value())),
