@@ -39,6 +39,11 @@ impl Turn {
         self.messages = self.messages.wrapping_add(1);
     }
 
+    /// Nothing was read, and no message taken, since others had their turn.
+    pub(super) fn is_new(&self) -> bool {
+        self.bytes == 0 && self.messages == 0
+    }
+
     /// Whether others are to have their turn before anything more is read.
     pub(super) fn is_over(&self) -> bool {
         self.bytes.saturating_add(self.messages.saturating_mul(MESSAGE)) >= TURN
