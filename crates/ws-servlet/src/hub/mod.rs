@@ -226,11 +226,14 @@ mod tests {
     use std::thread;
 
     use ws_handler::Signal;
+    use ws_proto::Config;
 
     use super::*;
 
     fn outbox(session: u64) -> Arc<Outbox> {
-        Arc::new(Outbox::new(session, Arc::new(Signal::new()), 1 << 10, 1 << 12))
+        let mut config = Config::server();
+        (config.limits.soft_queue, config.limits.hard_queue) = (1 << 10, 1 << 12);
+        Arc::new(Outbox::new(session, Arc::new(Signal::new()), Arc::new(config)))
     }
 
     fn count(outbox: &Outbox) -> usize {

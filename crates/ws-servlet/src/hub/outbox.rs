@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use ws_handler::Signal;
-use ws_proto::{CloseCode, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseError};
+use ws_proto::{CloseCode, Config, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseError};
 
 use super::Topic;
 use super::mail::{Mail, Offered, Overflow};
@@ -18,8 +18,8 @@ use super::queue::Queue;
 pub(crate) struct Outbox {
     session: u64,
     signal: Arc<Signal>,
-    soft: usize,
-    hard: usize,
+    /// For its limits, in bytes.
+    config: Arc<Config>,
     state: Mutex<State>,
     /// Rings when the queue falls to the soft limit and when the session ends.
     room: Notify,
@@ -47,16 +47,23 @@ enum Phase {
 }
 
 impl Outbox {
-    /// An empty mailbox with the limits of the session's configuration, in bytes.
-    pub(crate) fn new(session: u64, signal: Arc<Signal>, soft: usize, hard: usize) -> Self {
+    /// An empty mailbox with the limits of the session's configuration.
+    pub(crate) fn new(session: u64, signal: Arc<Signal>, config: Arc<Config>) -> Self {
         Self {
             session,
             signal,
-            soft,
-            hard,
+            config,
             state: Mutex::default(),
             room: Notify::new(),
         }
+    }
+
+    fn soft(&self) -> usize {
+        self.config.limits.soft_queue
+    }
+
+    fn hard(&self) -> usize {
+        self.config.limits.hard_queue
     }
 
     pub(crate) fn session(&self) -> u64 {
@@ -78,7 +85,7 @@ impl Outbox {
             {
                 let mut state = self.lock();
                 state.check_open()?;
-                if state.weight <= self.soft {
+                if state.weight <= self.soft() {
                     state.push(Mail::Message(message));
                     break;
                 }
@@ -96,7 +103,7 @@ impl Outbox {
         {
             let mut state = self.lock();
             state.check_open()?;
-            if !state.has_room(&mail, self.hard) {
+            if !state.has_room(&mail, self.hard()) {
                 self.signal.count_full_queue();
                 return Err(UseError::QueueFull);
             }
@@ -128,7 +135,7 @@ impl Outbox {
             return Offered::Gone;
         }
         let mail = Mail::Published(message.clone());
-        let offered = if state.has_room(&mail, self.hard) {
+        let offered = if state.has_room(&mail, self.hard()) {
             state.push(mail);
             Offered::Queued
         } else {
@@ -137,7 +144,7 @@ impl Outbox {
             match overflow {
                 Overflow::DropNewest => return Offered::Dropped,
                 Overflow::DropOldest => {
-                    if !state.make_room(&mail, self.hard) {
+                    if !state.make_room(&mail, self.hard()) {
                         return Offered::Dropped;
                     }
                     state.push(mail);
@@ -161,7 +168,7 @@ impl Outbox {
         let more = !state.queue.is_empty();
         let before = state.weight;
         state.weight = state.weight.saturating_sub(mail.weight());
-        let room = before > self.soft && state.weight <= self.soft;
+        let room = before > self.soft() && state.weight <= self.soft();
         drop(state);
         if room {
             self.room.notify_waiters();
@@ -319,7 +326,9 @@ mod tests {
     const HARD: usize = 1000;
 
     fn outbox() -> Outbox {
-        Outbox::new(1, Arc::new(Signal::new()), 200, HARD)
+        let mut config = Config::server();
+        (config.limits.soft_queue, config.limits.hard_queue) = (200, HARD);
+        Outbox::new(1, Arc::new(Signal::new()), Arc::new(config))
     }
 
     fn published(byte: u8, len: usize) -> PreparedMessage {
