@@ -20,7 +20,7 @@ const GLANCE: usize = 1024;
 const _: () = assert!(GLANCE <= SMALL_READ_BUFFER, "a glance fits into any buffer");
 
 impl<IO> Link<IO> {
-    /// Something is to be written, and nothing was read or borrowed since the connection waited.
+    /// Something is to be written, and nothing was read or borrowed since the connection waited for input.
     pub(super) fn is_written_to(&self, buffer: &ReadBuffer) -> bool {
         self.send.has_output() && self.turn.is_new() && !buffer.holds_memory()
     }
@@ -59,6 +59,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 mod tests {
     use std::sync::Arc;
     use std::task::Waker;
+    use std::time::Duration;
 
     use ws_proto::{Config, Event, PreparedMessage, Role, SendPath};
 
@@ -73,6 +74,7 @@ mod tests {
         input: Vec<u8>,
         lent: Vec<usize>,
         written: Vec<u8>,
+        blocked: bool,
     }
 
     impl AsyncRead for Probe {
@@ -98,6 +100,9 @@ mod tests {
             _: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
+            if self.blocked {
+                return Poll::Pending;
+            }
             self.written.extend_from_slice(bytes);
             Poll::Ready(Ok(bytes.len()))
         }
@@ -158,5 +163,37 @@ mod tests {
         assert!(link.poll_wake(&mut cx, &mut receive, &mut buffer).is_pending());
         assert!(!link.holds_memory() && !buffer.holds_memory());
         assert_eq!(pool::lent_chunks(), 0);
+    }
+
+    /// While output waits the peer is not late, so its half message is looked after only when that is written.
+    #[tokio::test(start_paused = true)]
+    async fn half_a_message_from_before_a_blocked_write_is_not_forgotten() {
+        let mut config = Config::server();
+        let patience = Duration::from_secs(10);
+        config.timeouts.unfinished_message = Some(patience);
+        config.limits.soft_queue = 10;
+        let config = Arc::new(config);
+        let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
+        let mut buffer = ReadBuffer::new();
+        let signal = Arc::new(Signal::new());
+        let mut link = Link::new(Probe::default(), SendPath::server(config), Arc::clone(&signal));
+        let mut cx = Context::from_waker(Waker::noop());
+        link.io.input = b"\x81\x85\0\0\0\0Hel".to_vec();
+        assert!(link.poll_wake(&mut cx, &mut receive, &mut buffer).is_ready());
+        assert_eq!(buffer.next_event(&mut receive), Ok(None));
+        link.prepared(&PreparedMessage::binary(&[0; 100])).unwrap();
+        link.io.blocked = true;
+        assert!(link.poll_wake(&mut cx, &mut receive, &mut buffer).is_pending());
+        link.io.blocked = false;
+        signal.raise(Signal::MAIL);
+        let wake = link.poll_wake(&mut cx, &mut receive, &mut buffer);
+        assert!(matches!(wake, Poll::Ready(Wake::Mail)), "{wake:?}");
+        for _ in 0..2 {
+            link.prepared(&PreparedMessage::text("tea")).unwrap();
+            assert!(link.poll_wake(&mut cx, &mut receive, &mut buffer).is_pending());
+        }
+        tokio::time::sleep(patience + Duration::from_secs(1)).await;
+        let wake = link.poll_wake(&mut cx, &mut receive, &mut buffer);
+        assert!(matches!(wake, Poll::Ready(Wake::Failed(_))), "{wake:?}");
     }
 }

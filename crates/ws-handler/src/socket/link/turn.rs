@@ -24,6 +24,8 @@ pub(super) struct Turn {
     messages: u32,
     /// The turn before brought tiny messages.
     tiny: bool,
+    /// What was received before has not been followed by the timers: the connection did not wait for input.
+    owes: bool,
 }
 
 impl Turn {
@@ -39,9 +41,14 @@ impl Turn {
         self.messages = self.messages.wrapping_add(1);
     }
 
-    /// Nothing was read, and no message taken, since others had their turn.
+    /// Nothing was read, and no message taken, since others had their turn, and all before was looked after.
     pub(super) fn is_new(&self) -> bool {
-        self.bytes == 0 && self.messages == 0
+        self.bytes == 0 && self.messages == 0 && !self.owes
+    }
+
+    /// The turn ended without a look at what it brought.
+    pub(super) fn owe(&mut self) {
+        self.owes = true;
     }
 
     /// Whether others are to have their turn before anything more is read.

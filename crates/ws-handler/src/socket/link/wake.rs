@@ -271,8 +271,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     ) -> Poll<Wake> {
         self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
-        // As before every other wait, so that the next wake may rely on it.
-        self.timers.follow(receive, &self.send, &self.tcp);
+        self.turn.owe();
         // Not by waking the task: it would run again before the runtime has looked at other sockets, which with busy
         // tasks it does after 61 of their turns only. What tokio defers runs after that look. The future need not
         // live on: its first poll has handed the waker over.
@@ -306,6 +305,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         if reads {
             self.arm(receive);
         } else {
+            self.turn.owe();
             self.arm_output();
         }
         self.signal.register(cx.waker());
