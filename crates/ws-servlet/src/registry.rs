@@ -107,14 +107,9 @@ impl Sessions {
     pub(crate) fn outbox(&self, id: u64) -> Option<Arc<Outbox>> {
         let mut shard = self.shard(id);
         let entry = shard.get_mut(&id)?;
-        let limits = &entry.config.limits;
         let outbox = entry.outbox.get_or_insert_with(|| {
-            Arc::new(Outbox::new(
-                id,
-                Arc::clone(&entry.signal),
-                limits.soft_queue,
-                limits.hard_queue,
-            ))
+            let (signal, config) = (Arc::clone(&entry.signal), Arc::clone(&entry.config));
+            Arc::new(Outbox::new(id, signal, config))
         });
         Some(Arc::clone(outbox))
     }

@@ -235,9 +235,17 @@ impl Timers {
 
     /// Looks at what became of the connection in this wakeup: starts and stops what depends on it.
     pub fn follow(&mut self, receive: &ReceivePath, send: &SendPath, tcp: &TcpClosing) {
+        self.follow_sent(send, tcp);
+        if send.state() == CloseState::Open {
+            self.follow_received(receive);
+        }
+    }
+
+    /// [`follow`](Self::follow) where nothing was received since it was called last.
+    pub fn follow_sent(&mut self, send: &SendPath, tcp: &TcpClosing) {
         self.follow_output(send, tcp);
         if send.state() == CloseState::Open {
-            self.follow_open(receive, send);
+            self.follow_data(send);
         } else {
             // From here on the close timer is the one that counts.
             for timer in [
@@ -264,7 +272,7 @@ impl Timers {
         self.run_while(Timer::Write, send.has_output());
     }
 
-    fn follow_open(&mut self, receive: &ReceivePath, send: &SendPath) {
+    fn follow_data(&mut self, send: &SendPath) {
         let sent = send.data_frames();
         if sent != self.sent {
             self.sent = sent;
@@ -272,6 +280,9 @@ impl Timers {
             self.stop(Timer::Compressor);
         }
         self.run_while(Timer::Compressor, send.holds_compressor());
+    }
+
+    fn follow_received(&mut self, receive: &ReceivePath) {
         let unfinished = receive.is_unfinished();
         let progress = receive.progress() as u32;
         if unfinished && progress != self.progress {

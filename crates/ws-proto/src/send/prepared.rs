@@ -11,8 +11,8 @@ use crate::message::{Message, MessageKind};
 
 /// A whole message encoded as one unmasked frame, header and payload in one shared buffer.
 ///
-/// A server's frames are unmasked (RFC 6455 §5.1), so the same bytes go to every connection: cloning is a
-/// reference count, and queueing one of 16 KiB or more copies nothing. A client masks a copy with a fresh key.
+/// A server's frames are unmasked (RFC 6455 §5.1), so the same bytes go to every connection: cloning is one
+/// reference count and moves one pointer, and queueing one of 16 KiB or more copies nothing. A client masks a copy with a fresh key.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -27,12 +27,18 @@ use crate::message::{Message, MessageKind};
 /// ```
 #[derive(Debug, Clone)]
 pub struct PreparedMessage {
+    encoded: Arc<Encoded>,
+}
+
+/// What all clones share.
+#[derive(Debug)]
+struct Encoded {
     kind: MessageKind,
     header_len: usize,
     frame: Bytes,
     options: SendOptions,
     /// The same message compressed, once some connection wanted it so.
-    shared: Arc<OnceLock<SharedFrame>>,
+    shared: OnceLock<SharedFrame>,
 }
 
 /// A compressed frame for many connections.
@@ -48,7 +54,8 @@ pub(super) struct SharedFrame {
 /// The same kind, payload and options.
 impl PartialEq for PreparedMessage {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.frame == other.frame && self.options == other.options
+        let (one, two) = (&*self.encoded, &*other.encoded);
+        one.kind == two.kind && one.frame == two.frame && one.options == two.options
     }
 }
 
@@ -79,59 +86,77 @@ impl PreparedMessage {
 
     fn encode(kind: MessageKind, payload: &[u8]) -> Self {
         let (header_len, frame) = encode(kind, ReservedBits::NONE, payload);
+        Self::share_encoded(kind, header_len, frame, SendOptions::DEFAULT)
+    }
+
+    fn share_encoded(kind: MessageKind, header_len: usize, frame: Bytes, options: SendOptions) -> Self {
         Self {
-            kind,
-            header_len,
-            frame,
-            options: SendOptions::DEFAULT,
-            shared: Arc::default(),
+            encoded: Arc::new(Encoded {
+                kind,
+                header_len,
+                frame,
+                options,
+                shared: OnceLock::new(),
+            }),
         }
     }
 
-    /// The same with other options.
+    /// The same with other options. Clones that were made before keep theirs.
     #[must_use]
     pub fn with_options(mut self, options: SendOptions) -> Self {
-        self.options = options;
-        self
+        if let Some(encoded) = Arc::get_mut(&mut self.encoded) {
+            encoded.options = options;
+            return self;
+        }
+        let Encoded {
+            kind,
+            header_len,
+            frame,
+            ..
+        } = &*self.encoded;
+        Self::share_encoded(*kind, *header_len, frame.clone(), options)
     }
 
     /// How it is sent.
     #[must_use]
     pub fn options(&self) -> SendOptions {
-        self.options
+        self.encoded.options
     }
 
     /// Its compressed frame, if some connection has made one.
     pub(super) fn shared(&self) -> Option<&SharedFrame> {
-        self.shared.get()
+        self.encoded.shared.get()
     }
 
     /// Keeps a compressed frame for other connections. If another thread was first, that one stays.
     pub(super) fn share(&self, frame: SharedFrame) {
-        let _ = self.shared.set(frame);
+        let _ = self.encoded.shared.set(frame);
     }
 
     /// The frame of such a message with another payload.
     pub(super) fn frame_of(&self, reserved: ReservedBits, payload: &[u8]) -> Bytes {
-        encode(self.kind, reserved, payload).1
+        encode(self.encoded.kind, reserved, payload).1
     }
 
     /// Text or binary.
     #[must_use]
     pub fn kind(&self) -> MessageKind {
-        self.kind
+        self.encoded.kind
     }
 
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.frame.get(self.header_len..).unwrap_or_default()
+        let Encoded {
+            header_len, frame, ..
+        } = &*self.encoded;
+        frame.get(*header_len..).unwrap_or_default()
     }
 
     /// The unmasked frame, header and payload.
     #[must_use]
     pub fn frame(&self) -> &Bytes {
-        &self.frame
+        &self.encoded.frame
     }
 }
 
@@ -154,7 +179,7 @@ fn encode(kind: MessageKind, reserved: ReservedBits, payload: &[u8]) -> (usize, 
 
 #[cfg(test)]
 mod tests {
-    use super::PreparedMessage;
+    use super::{PreparedMessage, SendOptions};
     use crate::message::{Message, MessageKind};
 
     #[test]
@@ -166,6 +191,18 @@ mod tests {
             assert_eq!(message.payload(), payload);
             assert_eq!(message.kind(), MessageKind::Binary);
         }
+    }
+
+    #[test]
+    fn a_clone_is_a_pointer_and_keeps_its_options() {
+        assert_eq!(size_of::<PreparedMessage>(), size_of::<usize>());
+        let first = PreparedMessage::text("x");
+        let plain = SendOptions::new().compress(false);
+        let second = first.clone().with_options(plain);
+        assert_eq!((first.options(), second.options()), (SendOptions::new(), plain));
+        assert_eq!(first.frame().as_ptr(), second.frame().as_ptr());
+        assert_ne!(first, second);
+        assert_eq!(first.with_options(plain), second);
     }
 
     #[test]

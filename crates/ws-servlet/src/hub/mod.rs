@@ -6,9 +6,11 @@
 
 mod mail;
 
+mod queue;
+
 mod outbox;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -50,7 +52,9 @@ pub(crate) struct Topic {
 
 #[derive(Default)]
 struct Members {
-    by_session: HashMap<u64, Member>,
+    /// In the order of the ids, which is the order in which the sessions were opened: what belongs to neighbours lies
+    /// close together in memory, ours and the kernel's. In the order of a hash, every delivery misses the caches.
+    by_session: BTreeMap<u64, Member>,
     /// The last one left and the topic was taken off the map: who still holds it looks again.
     retired: bool,
 }
@@ -218,14 +222,18 @@ impl Topic {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Wake, Waker};
     use std::thread;
 
     use ws_handler::Signal;
+    use ws_proto::Config;
 
     use super::*;
 
     fn outbox(session: u64) -> Arc<Outbox> {
-        Arc::new(Outbox::new(session, Arc::new(Signal::new()), 1 << 10, 1 << 12))
+        let mut config = Config::server();
+        (config.limits.soft_queue, config.limits.hard_queue) = (1 << 10, 1 << 12);
+        Arc::new(Outbox::new(session, Arc::new(Signal::new()), Arc::new(config)))
     }
 
     fn count(outbox: &Outbox) -> usize {
@@ -252,6 +260,27 @@ mod tests {
         );
         assert_eq!((count(&one), count(&two), count(&three)), (1, 2, 0));
         assert_eq!((hub.topics(), hub.subscribers("a")), (2, 2));
+    }
+
+    #[test]
+    fn subscribers_are_served_in_the_order_in_which_their_sessions_were_opened() {
+        struct Bell(u64, Arc<Mutex<Vec<u64>>>);
+
+        impl Wake for Bell {
+            fn wake(self: Arc<Self>) {
+                self.1.lock().unwrap().push(self.0);
+            }
+        }
+
+        let (hub, rung) = (Hub::new(), Arc::default());
+        for session in [70, 3, 1, 100, 42] {
+            let one = outbox(session);
+            one.signal()
+                .register(&Waker::from(Arc::new(Bell(session, Arc::clone(&rung)))));
+            hub.subscribe(&one, "t", Overflow::default()).unwrap();
+        }
+        hub.publish("t", &PreparedMessage::text("x"));
+        assert_eq!(*rung.lock().unwrap(), [1, 3, 42, 70, 100]);
     }
 
     #[test]

@@ -3,23 +3,23 @@
 //! Bounded in bytes. Does not send anything: the session does, when its [`Signal`] rings. Topics are in `hub`.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use ws_handler::Signal;
-use ws_proto::{CloseCode, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseError};
+use ws_proto::{CloseCode, Config, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseError};
 
 use super::Topic;
 use super::mail::{Mail, Offered, Overflow};
+use super::queue::Queue;
 
 /// The mailbox itself, shared by the session and every handle to it.
 pub(crate) struct Outbox {
     session: u64,
     signal: Arc<Signal>,
-    soft: usize,
-    hard: usize,
+    /// For its limits, in bytes.
+    config: Arc<Config>,
     state: Mutex<State>,
     /// Rings when the queue falls to the soft limit and when the session ends.
     room: Notify,
@@ -27,7 +27,7 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Mail>,
+    queue: Queue,
     /// Weight of everything in `queue`.
     weight: usize,
     /// Publications thrown away so far.
@@ -47,16 +47,23 @@ enum Phase {
 }
 
 impl Outbox {
-    /// An empty mailbox with the limits of the session's configuration, in bytes.
-    pub(crate) fn new(session: u64, signal: Arc<Signal>, soft: usize, hard: usize) -> Self {
+    /// An empty mailbox with the limits of the session's configuration.
+    pub(crate) fn new(session: u64, signal: Arc<Signal>, config: Arc<Config>) -> Self {
         Self {
             session,
             signal,
-            soft,
-            hard,
+            config,
             state: Mutex::default(),
             room: Notify::new(),
         }
+    }
+
+    fn soft(&self) -> usize {
+        self.config.limits.soft_queue
+    }
+
+    fn hard(&self) -> usize {
+        self.config.limits.hard_queue
     }
 
     pub(crate) fn session(&self) -> u64 {
@@ -78,7 +85,7 @@ impl Outbox {
             {
                 let mut state = self.lock();
                 state.check_open()?;
-                if state.weight <= self.soft {
+                if state.weight <= self.soft() {
                     state.push(Mail::Message(message));
                     break;
                 }
@@ -96,7 +103,7 @@ impl Outbox {
         {
             let mut state = self.lock();
             state.check_open()?;
-            if !state.has_room(&mail, self.hard) {
+            if !state.has_room(&mail, self.hard()) {
                 self.signal.count_full_queue();
                 return Err(UseError::QueueFull);
             }
@@ -128,7 +135,7 @@ impl Outbox {
             return Offered::Gone;
         }
         let mail = Mail::Published(message.clone());
-        let offered = if state.has_room(&mail, self.hard) {
+        let offered = if state.has_room(&mail, self.hard()) {
             state.push(mail);
             Offered::Queued
         } else {
@@ -137,7 +144,7 @@ impl Outbox {
             match overflow {
                 Overflow::DropNewest => return Offered::Dropped,
                 Overflow::DropOldest => {
-                    if !state.make_room(&mail, self.hard) {
+                    if !state.make_room(&mail, self.hard()) {
                         return Offered::Dropped;
                     }
                     state.push(mail);
@@ -154,22 +161,19 @@ impl Outbox {
         offered
     }
 
-    /// The oldest item, for the session to send.
-    pub(crate) fn pop(&self) -> Option<Mail> {
+    /// The oldest item, for the session to send, and whether there are more behind it.
+    pub(crate) fn pop(&self) -> Option<(Mail, bool)> {
         let mut state = self.lock();
-        let mail = state.queue.pop_front()?;
+        let mail = state.queue.pop()?;
+        let more = !state.queue.is_empty();
         let before = state.weight;
         state.weight = state.weight.saturating_sub(mail.weight());
-        let room = before > self.soft && state.weight <= self.soft;
-        if state.queue.is_empty() {
-            // An idle session keeps no queue.
-            state.queue = VecDeque::new();
-        }
+        let room = before > self.soft() && state.weight <= self.soft();
         drop(state);
         if room {
             self.room.notify_waiters();
         }
-        Some(mail)
+        Some((mail, more))
     }
 
     #[cfg(test)]
@@ -258,7 +262,7 @@ impl State {
 
     fn push(&mut self, mail: Mail) {
         self.weight = self.weight.saturating_add(mail.weight());
-        self.queue.push_back(mail);
+        self.queue.push(mail);
     }
 
     /// Throws the oldest publications away until `mail` fits. What handles sent is not touched.
@@ -322,7 +326,9 @@ mod tests {
     const HARD: usize = 1000;
 
     fn outbox() -> Outbox {
-        Outbox::new(1, Arc::new(Signal::new()), 200, HARD)
+        let mut config = Config::server();
+        (config.limits.soft_queue, config.limits.hard_queue) = (200, HARD);
+        Outbox::new(1, Arc::new(Signal::new()), Arc::new(config))
     }
 
     fn published(byte: u8, len: usize) -> PreparedMessage {
@@ -331,7 +337,7 @@ mod tests {
 
     fn queued(outbox: &Outbox) -> Vec<(u8, usize)> {
         std::iter::from_fn(|| outbox.pop())
-            .map(|mail| match mail {
+            .map(|(mail, _)| match mail {
                 Mail::Published(message) => (message.payload()[0], message.payload().len()),
                 Mail::Message(message) => (message.payload()[0], message.payload().len()),
                 Mail::Close(code, _) => (0, usize::from(code.value())),

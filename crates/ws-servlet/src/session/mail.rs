@@ -15,10 +15,12 @@ impl Session {
             self.mail_waits = true;
         }
         while self.can_deliver() {
-            let Some(mail) = self.outbox().and_then(|outbox| outbox.pop()) else {
+            let Some((mail, more)) = self.outbox().and_then(|outbox| outbox.pop()) else {
                 self.mail_waits = false;
                 return;
             };
+            // What comes in from now on raises the signal again: no second look at an empty mailbox.
+            self.mail_waits = more;
             // What a closing connection cannot send any more is dropped here.
             if let Err(error) = self.deliver(mail) {
                 tracing::trace!(session = self.id, %error, "mail dropped");

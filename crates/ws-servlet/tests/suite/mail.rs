@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use ws_proto::{CloseCode, Config, Message, MessageKind, PreparedMessage, SendOptions, UseError};
 use ws_servlet::{Endpoint, EndpointError, Hub, Overflow, Route, Session, SessionHandle, WebSocketServlet};
 
@@ -401,4 +402,49 @@ async fn mail_behind_a_full_queue_follows_when_the_queue_is_empty() {
         let frame = tokio::time::timeout(Duration::from_secs(1), peer.frame()).await;
         assert_eq!(frame.expect("the next one").unwrap().1.len(), 5000);
     }
+}
+
+/// Whoever is only written to does not look after what it received, and has to have done so before.
+#[tokio::test(start_paused = true)]
+async fn publications_do_not_keep_half_a_message_waiting() {
+    let mut config = Config::server();
+    config.timeouts.unfinished_message = Some(Duration::from_secs(10));
+    let servlet = servlet(config);
+    let hub = servlet.hub().clone();
+    let rig = Rig::new(servlet);
+    let mut peer = join(&rig, "/").await;
+    let begun = Instant::now();
+    peer.write(b"\x81\x85\0\0\0\0Hel").await;
+    let code = loop {
+        hub.publish("all", &PreparedMessage::text("tea"));
+        match peer.frame().await.unwrap() {
+            (first, payload) if first == FIN | TEXT => assert_eq!(payload, b"tea"),
+            (_, payload) => break u16::from_be_bytes([payload[0], payload[1]]),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert_eq!(code, 1008);
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn publications_keep_a_session_from_being_idle_until_they_end() {
+    let mut config = Config::server();
+    config.timeouts.idle = Some(Duration::from_secs(10));
+    let servlet = servlet(config);
+    let hub = servlet.hub().clone();
+    let rig = Rig::new(servlet);
+    let mut peer = join(&rig, "/").await;
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        hub.publish("all", &PreparedMessage::text("tea"));
+        assert_eq!(peer.read_text().await, "tea");
+    }
+    let last = Instant::now();
+    assert_eq!(peer.read_close().await, 1001);
+    let idle = last.elapsed();
+    assert!(
+        idle >= Duration::from_secs(10) && idle < Duration::from_secs(11),
+        "{idle:?}"
+    );
 }

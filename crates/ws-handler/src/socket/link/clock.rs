@@ -121,6 +121,18 @@ impl<IO> Link<IO> {
         self.look_at_clock_once();
         self.flags.fresh = false;
         self.timers.follow(receive, &self.send, &self.tcp);
+        self.arm_next();
+    }
+
+    /// The same where nothing was received since.
+    pub(super) fn arm_sent(&mut self) {
+        self.look_at_clock_once();
+        self.flags.fresh = false;
+        self.timers.follow_sent(&self.send, &self.tcp);
+        self.arm_next();
+    }
+
+    fn arm_next(&mut self) {
         if !self.timers.take_nearer() && self.entry.is_armed() {
             return;
         }

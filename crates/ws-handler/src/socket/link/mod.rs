@@ -15,6 +15,7 @@ mod ending;
 mod panic;
 
 // 3: what is polled
+mod glance;
 mod send;
 mod wake;
 

@@ -27,6 +27,8 @@ pub(super) struct Turn {
     large: bool,
     /// The turn before brought tiny messages or large ones.
     short: bool,
+    /// What was received before has not been followed by the timers: the connection did not wait for input.
+    owes: bool,
 }
 
 impl Turn {
@@ -45,6 +47,16 @@ impl Turn {
     /// One of them was gathered in a large buffer.
     pub(super) fn on_large(&mut self) {
         self.large = true;
+    }
+
+    /// Nothing was read, and no message taken, since others had their turn, and all before was looked after.
+    pub(super) fn is_new(&self) -> bool {
+        self.bytes == 0 && self.messages == 0 && !self.owes
+    }
+
+    /// The turn ended without a look at what it brought.
+    pub(super) fn owe(&mut self) {
+        self.owes = true;
     }
 
     /// Whether others are to have their turn before anything more is read.

@@ -58,6 +58,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             return Poll::Ready(Wake::Data);
         }
         loop {
+            let written_to = self.is_written_to(buffer);
             // An error is remembered by the link and told at the end.
             let blocked = self.poll_output(cx).is_pending();
             let mut ending = false;
@@ -76,11 +77,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 };
             }
             let reads = !ending && self.may_read(blocked);
+            let glances = reads && written_to;
             if reads && self.turn.is_over() {
                 return self.yield_turn(cx, receive, buffer);
             }
             if reads {
-                match self.poll_input(cx, receive, buffer) {
+                let read = if glances {
+                    self.poll_glance(cx, receive, buffer)
+                } else {
+                    self.poll_read(cx, receive, buffer)
+                };
+                match self.poll_input(read, receive) {
                     Poll::Ready(Some(wake)) => return Poll::Ready(wake),
                     Poll::Ready(None) => continue,
                     Poll::Pending => {}
@@ -91,7 +98,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                     continue;
                 }
             }
-            if self.park(cx, receive, buffer, reads || ending) {
+            let parked = if glances {
+                self.park_again(cx)
+            } else {
+                self.park(cx, receive, buffer, reads || ending)
+            };
+            if parked {
                 return Poll::Pending;
             }
         }
@@ -175,14 +187,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
     }
 
-    /// Reads once. `None`: no bytes came, but something changed.
-    fn poll_input(
-        &mut self,
-        cx: &mut Context<'_>,
-        receive: &mut ReceivePath,
-        buffer: &mut ReadBuffer,
-    ) -> Poll<Option<Wake>> {
-        match ready!(self.poll_read(cx, receive, buffer)) {
+    /// Takes note of what was read. `None`: no bytes came, but something changed.
+    fn poll_input(&mut self, read: Poll<io::Result<usize>>, receive: &mut ReceivePath) -> Poll<Option<Wake>> {
+        match ready!(read) {
             Ok(0) => {
                 receive.stop();
                 if self.send.close_reason().is_none() {
@@ -239,7 +246,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Borrows what a batch needs from the pool: a buffer to read into, and what the paths work with. Kept until
     /// [`park`](Self::park).
-    fn borrow_memory(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
+    pub(super) fn borrow_memory(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
         let loan = pool::lend(receive.is_detached(), !self.send.has_memory());
         buffer.put(loan.chunk);
         // They are lent only to who has none, so nothing comes back.
@@ -269,6 +276,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     ) -> Poll<Wake> {
         self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
+        self.turn.owe();
         // Not by waking the task: it would run again before the runtime has looked at other sockets, which with busy
         // tasks it does after 61 of their turns only. What tokio defers runs after that look. The future need not
         // live on: its first poll has handed the waker over.
@@ -314,6 +322,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         if reads {
             self.arm(receive);
         } else {
+            self.turn.owe();
             self.arm_output();
         }
         self.signal.register(cx.waker());
