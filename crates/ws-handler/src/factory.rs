@@ -126,7 +126,11 @@ impl WebSocketFactory {
         let signal = Arc::new(Signal::counted(Arc::clone(&self.shared.ledger)));
         // If the factory is stopped right here, this raises the signal at once: nobody slips through.
         seat.set_signal(&signal);
-        Ok(Registration { seat, signal })
+        Ok(Registration {
+            seat,
+            signal,
+            host: None,
+        })
     }
 
     /// How many connections are open.
@@ -175,17 +179,25 @@ impl WebSocketFactory {
     }
 }
 
-/// One connection's place among the open ones of a [`WebSocketFactory`], free again when this is dropped.
+/// One connection's place among the open ones of a [`WebSocketFactory`], free again when this is dropped. With it goes
+/// the place among the connections of the [`Server`](crate::Server) that accepted it: drop it last.
 #[derive(Debug)]
 pub struct Registration {
     seat: Seat,
     signal: Arc<Signal>,
+    /// The place among the server's connections, freed after the factory's.
+    host: Option<Seat>,
 }
 
 impl Registration {
     /// The signal by which the factory tells the connection to stop: whoever drives the connection must listen.
     pub fn signal(&self) -> &Arc<Signal> {
         &self.signal
+    }
+
+    /// Keeps the place among the server's connections as long as this one.
+    pub(crate) fn keep(&mut self, host: Seat) {
+        self.host = Some(host);
     }
 
     /// This registration's name, which outlives it.

@@ -116,6 +116,18 @@ impl Roster {
         drop(replaced);
     }
 
+    /// The task that was named for a seat, for somebody who sits there. Waits for whoever has spawned it and is about to
+    /// name it: on another thread that may be a moment away. `None` when the seat is free again.
+    pub(crate) async fn task(&self, number: SeatNumber) -> Option<AbortHandle> {
+        loop {
+            let task = self.table().holder(number)?.task.clone();
+            if task.is_some() {
+                return task;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Raises `flags` at every connection, now and in future.
     pub(crate) fn tell(&self, flags: u8) {
         let mut table = self.table();

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::back_off::BackOff;
 use super::connection::{open, turn_away};
+use super::course::Course;
 use super::entrance::Entrance;
 use super::house::House;
 use super::peer::PeerInfo;
@@ -118,7 +119,8 @@ fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permi
         peer,
         seat,
     };
-    let task = tokio::spawn(open(entrance, Arc::clone(host), io, permit, accepted));
+    let opening = Box::pin(open(entrance, Arc::clone(host), io, permit, accepted));
+    let task = tokio::spawn(Course::Opening(opening));
     house.roster.set_first_task(number, task.abort_handle());
 }
 

@@ -1,8 +1,8 @@
 //! The first request of a connection: read it, ask what should become of it, do that.
 //!
-//! Here: [`open`], the task every accepted connection begins with, one function per stage, and [`carry_out`], which
-//! later requests share. They end by starting the connection's real task. Not here: reading later requests on a
-//! kept-alive connection (`hyper_upgrade`).
+//! Here: [`open`], with which every accepted connection begins, one function per stage, and [`carry_out`], which later
+//! requests share. They end with the future of what the connection is from then on. Not here: the task of both
+//! (`course`), reading later requests on a kept-alive connection (`hyper_upgrade`).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,10 +14,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::entrance::Entrance;
+use super::entrance::{Entrance, Switched};
 use super::house::House;
 use super::linger::{Lingered, linger};
-use super::outcome::{Outcome, one_line};
+use super::outcome::{ConnectionFuture, Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
@@ -36,7 +36,7 @@ enum First {
     Gone,
 }
 
-/// Serves a connection until it is known what it is: then a task of its own takes over, and this one ends.
+/// Serves a connection until it is known what it is: then its future takes over.
 ///
 /// The permit frees the place in the lobby when it is dropped.
 pub(crate) async fn open(
@@ -45,19 +45,25 @@ pub(crate) async fn open(
     mut io: Io,
     _permit: OwnedSemaphorePermit,
     accepted: Instant,
-) {
+) -> Option<ConnectionFuture> {
     let mut reader = HeadReader::new(entrance.house.limits.head);
     match first_request(&entrance, &mut io, &mut reader, accepted).await {
         First::Request(request) => {
             let outcome = judge_in_time(&entrance, &request, accepted).await;
             let read = reader.into_leftover();
             match outcome {
-                Outcome::Handover => hand_over(entrance, host, io, &request, read),
-                decided => carry_out(entrance, io, read, request, decided).await,
+                Outcome::Handover => Some(hand_over(entrance, host, io, &request, read)),
+                decided => {
+                    let switched = carry_out(entrance, io, read, request, decided).await?;
+                    Some(switched.in_its_task().await)
+                }
             }
         }
-        First::Refused(response) => answer_and_close(&entrance.house, io, response).await,
-        First::Gone => {}
+        First::Refused(response) => {
+            answer_and_close(&entrance.house, io, response).await;
+            None
+        }
+        First::Gone => None,
     }
 }
 
@@ -119,20 +125,20 @@ async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Ins
     }
 }
 
-/// Switches or refuses, as was decided. `read` holds what the peer sent behind the request.
+/// Switches or refuses, as was decided. `read` holds what the peer sent behind the request. What has switched is yet to
+/// be run.
 pub(crate) async fn carry_out(
     entrance: Entrance,
     mut io: Io,
     read: BytesMut,
     request: RequestHead,
     outcome: Outcome,
-) {
+) -> Option<Switched> {
     match outcome {
         Outcome::Upgrade(upgrade) => {
             let switching = encode_response(&upgrade.accepted.response);
-            if answer(&mut io, &switching).await {
-                entrance.upgraded(upgrade, io, read, request);
-            }
+            let answered = answer(&mut io, &switching).await;
+            answered.then(|| entrance.upgraded(upgrade, io, read, request))
         }
         Outcome::Respond(response) => {
             answer_and_close(
@@ -141,21 +147,25 @@ pub(crate) async fn carry_out(
                 last_response(response, request.request().method()),
             )
             .await;
+            None
         }
         // Whoever asked serves the connection already, or hands it over.
-        Outcome::Handover => {}
+        Outcome::Handover => None,
     }
 }
 
-/// Lets the service serve a plain connection in a fresh task, from the first byte of the conversation.
-fn hand_over(entrance: Entrance, host: Arc<dyn Host>, io: Io, request: &RequestHead, read: BytesMut) {
+/// The service serving a plain connection, from the first byte of the conversation.
+fn hand_over(
+    entrance: Entrance,
+    host: Arc<dyn Host>,
+    io: Io,
+    request: &RequestHead,
+    read: BytesMut,
+) -> ConnectionFuture {
     let mut all = BytesMut::from(request.raw());
     all.unsplit(read);
-    let house = Arc::clone(&entrance.house);
-    let number = entrance.seat.number();
     let connection = PlainConnection::new(io, all, entrance);
-    let task = tokio::spawn(async move { host.host(connection).await });
-    house.roster.set_task(number, task.abort_handle());
+    Box::pin(async move { host.host(connection).await })
 }
 
 /// A response after which nothing follows on this connection.

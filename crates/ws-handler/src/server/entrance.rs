@@ -1,8 +1,8 @@
 //! The way from a request to a WebSocket, the same for the first request of a connection and for later ones.
 //!
-//! Here: [`Entrance`], one connection's access to its server: ask the service, and run an upgraded connection in a task
-//! of its own. Not here: reading requests and writing answers (`connection` for the first request, `hyper_upgrade` for
-//! later ones).
+//! Here: [`Entrance`], one connection's access to its server: ask the service, and make an upgraded connection
+//! ([`Switched`]). Not here: its task (`course`), reading requests and writing answers (`connection` for the first
+//! request, `hyper_upgrade` for later ones).
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -16,13 +16,14 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
-use super::outcome::{Outcome, Upgrade, Upgraded, one_line};
+use super::outcome::{ConnectionFuture, Outcome, Upgrade, Upgraded, one_line};
 use super::peer::PeerInfo;
 use crate::error::HandshakeError;
+use crate::factory::Place;
 use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::io::Io;
-use crate::roster::Seat;
+use crate::roster::{Seat, SeatNumber};
 
 /// One connection's access to its server, moved along from the accept loop to whoever serves the connection.
 pub(crate) struct Entrance {
@@ -53,18 +54,25 @@ impl Entrance {
         }
     }
 
-    /// Runs an upgraded connection in a fresh task, so that nothing of the handshake stays in memory beside it.
-    pub(crate) fn upgraded(self, upgrade: Upgrade, io: Io, leftover: BytesMut, request: RequestHead) {
+    /// Makes an upgraded connection, which owns its seat from now on.
+    pub(crate) fn upgraded(
+        self,
+        upgrade: Upgrade,
+        io: Io,
+        leftover: BytesMut,
+        request: RequestHead,
+    ) -> Switched {
         let Self { house, peer, seat } = self;
         let Upgrade {
             accepted,
             config,
-            registration,
+            mut registration,
             run,
         } = upgrade;
         seat.set_signal(registration.signal());
         let number = seat.number();
         let registered = registration.place();
+        registration.keep(seat);
         let negotiated = accepted.negotiated;
         let connection = run(Upgraded {
             io,
@@ -75,13 +83,12 @@ impl Entrance {
             peer,
             registration,
         });
-        let task = tokio::spawn(async move {
-            // Freed last, so that an open seat means a connection that is not finished.
-            let _seat = seat;
-            connection.await;
-        });
-        house.roster.set_task(number, task.abort_handle());
-        registered.set_task(task.abort_handle());
+        Switched {
+            connection,
+            house,
+            number,
+            registered,
+        }
     }
 
     /// Cancelled when the server begins to stop.
@@ -92,6 +99,33 @@ impl Entrance {
     /// Waits until the server begins to stop.
     pub(crate) async fn stopping(&self) {
         self.house.stopping.cancelled().await;
+    }
+}
+
+/// An upgraded connection that does not run yet.
+#[must_use = "a connection that does not run is dropped"]
+pub(crate) struct Switched {
+    connection: ConnectionFuture,
+    house: Arc<House>,
+    number: SeatNumber,
+    registered: Place,
+}
+
+impl Switched {
+    /// The connection, to be run by the task that its seat is known to belong to.
+    pub(crate) async fn in_its_task(self) -> ConnectionFuture {
+        if let Some(task) = self.house.roster.task(self.number).await {
+            self.registered.set_task(task);
+        }
+        self.connection
+    }
+
+    /// Runs the connection in a fresh task, where the one it comes from has more in memory than its future.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn in_a_fresh_task(self) {
+        let task = tokio::spawn(self.connection);
+        self.house.roster.set_task(self.number, task.abort_handle());
+        self.registered.set_task(task.abort_handle());
     }
 }
 
