@@ -202,7 +202,7 @@ mod tests {
 
     /// What a connection of an endpoint without state may take, its session, receive path and timers included.
     /// Each byte here is a byte per open connection: raise it knowingly.
-    const CONNECTION: usize = 976;
+    const CONNECTION: usize = 952;
 
     struct Echo;
 
@@ -229,8 +229,7 @@ mod tests {
                 sessions: Sessions::new(Hub::new()),
                 open: 0.into(),
             }),
-            head: Head::new(b"GET / HTTP/1.1\r\n\r\n"),
-            subprotocol: None,
+            head: Head::new(b"GET / HTTP/1.1\r\n\r\n", None),
             extensions: Vec::new(),
             remote: None,
             attributes: http::Extensions::new(),
