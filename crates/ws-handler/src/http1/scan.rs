@@ -67,12 +67,31 @@ impl Scan {
         kind: Kind,
         limits: &HeadLimits,
     ) -> Result<Option<Found>, HeadError> {
-        for byte in buffer.get(self.at..).unwrap_or_default() {
+        loop {
+            self.pass_over(buffer.get(self.at..).unwrap_or_default(), limits);
+            let Some(byte) = buffer.get(self.at) else {
+                return Ok(None);
+            };
             if let Some(found) = self.byte(*byte, kind, limits)? {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+    }
+
+    /// Passes over bytes inside a line at once, for which `byte` would only count: no ends of lines, and none at which a
+    /// limit is reached.
+    fn pass_over(&mut self, rest: &[u8], limits: &HeadLimits) {
+        if self.after_cr || self.at == self.line {
+            return;
+        }
+        let mut room = limits.total.saturating_sub(self.at + 1);
+        if self.lines == 0 {
+            room = room.min((self.line.saturating_add(limits.first_line)).saturating_sub(self.at));
+        }
+        let rest = rest.get(..room).unwrap_or(rest);
+        // CR, LF and NUL are among the bytes up to CR; the others of them are rare in a head.
+        let plain = rest.iter().position(|byte| *byte <= b'\r');
+        self.at += plain.unwrap_or(rest.len());
     }
 
     fn byte(&mut self, byte: u8, kind: Kind, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {
