@@ -2,7 +2,7 @@
 //!
 //! The request was parsed and judged before the upgrade, so nothing here decides anything. RFC 9112 §2.1, §3, §5.
 
-use std::str;
+use std::{iter, str};
 
 /// Fields that have done their work when the 101 is sent. Those of the connection, which are about the hop and not about
 /// the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every session or nothing.
@@ -33,8 +33,8 @@ impl Head {
         let mut kept = Vec::with_capacity(raw.len());
         kept.extend_from_slice(target(lines.next().unwrap_or_default()));
         kept.push(b'\n');
-        for (name, value) in lines.filter_map(field) {
-            if !SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent)) {
+        for line in lines {
+            if let Some((name, value)) = field(line).filter(|(name, _)| !is_spent(name)) {
                 kept.extend_from_slice(name);
                 kept.push(b':');
                 kept.extend_from_slice(value);
@@ -95,12 +95,22 @@ impl Head {
 }
 
 /// The lines of a head up to the empty one, without their ends.
-fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    raw.split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        // RFC 9112 §2.2: empty lines in front of the request line are passed over.
-        .skip_while(|line| line.is_empty())
-        .take_while(|line| !line.is_empty())
+fn lines(mut raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // RFC 9112 §2.2: empty lines in front of the request line are passed over.
+    while let [b'\r' | b'\n', rest @ ..] = raw {
+        raw = rest;
+    }
+    iter::from_fn(move || {
+        let end = raw.iter().position(|byte| *byte == b'\n');
+        let (line, rest) = raw.split_at_checked(end?)?;
+        raw = rest.get(1..)?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn is_spent(name: &[u8]) -> bool {
+    SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent))
 }
 
 /// The target of a request line.
