@@ -202,10 +202,7 @@ impl Registration {
 
     /// This registration's name, which outlives it.
     pub(crate) fn place(&self) -> Place {
-        Place {
-            roster: Arc::clone(self.seat.roster()),
-            number: self.seat.number(),
-        }
+        Place::of(&self.seat)
     }
 }
 
@@ -217,6 +214,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn of(seat: &Seat) -> Self {
+        Self {
+            roster: Arc::clone(seat.roster()),
+            number: seat.number(),
+        }
+    }
+
     /// Names the task that is aborted if the connection is still there after a stop's timeout.
     pub(crate) fn set_task(&self, task: AbortHandle) {
         self.roster.set_task(self.number, task);

@@ -13,6 +13,7 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use http::StatusCode;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
@@ -23,7 +24,7 @@ use crate::factory::Place;
 use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::io::Io;
-use crate::roster::{Seat, SeatNumber};
+use crate::roster::Seat;
 
 /// One connection's access to its server, moved along from the accept loop to whoever serves the connection.
 pub(crate) struct Entrance {
@@ -62,7 +63,7 @@ impl Entrance {
         leftover: BytesMut,
         request: RequestHead,
     ) -> Switched {
-        let Self { house, peer, seat } = self;
+        let Self { peer, seat, .. } = self;
         let Upgrade {
             accepted,
             config,
@@ -70,7 +71,8 @@ impl Entrance {
             run,
         } = upgrade;
         seat.set_signal(registration.signal());
-        let number = seat.number();
+        #[cfg(feature = "hyper")]
+        let seated = Place::of(&seat);
         let registered = registration.place();
         registration.keep(seat);
         let negotiated = accepted.negotiated;
@@ -85,10 +87,15 @@ impl Entrance {
         });
         Switched {
             connection,
-            house,
-            number,
             registered,
+            #[cfg(feature = "hyper")]
+            seated,
         }
+    }
+
+    /// The task that was named for the seat of this connection.
+    pub(crate) async fn task(&self) -> Option<AbortHandle> {
+        self.house.roster.task(self.seat.number()).await
     }
 
     /// Cancelled when the server begins to stop.
@@ -106,15 +113,17 @@ impl Entrance {
 #[must_use = "a connection that does not run is dropped"]
 pub(crate) struct Switched {
     connection: ConnectionFuture,
-    house: Arc<House>,
-    number: SeatNumber,
+    /// Its place among the connections of its factory.
     registered: Place,
+    /// Its place among those of the server.
+    #[cfg(feature = "hyper")]
+    seated: Place,
 }
 
 impl Switched {
-    /// The connection, to be run by the task that its seat is known to belong to.
-    pub(crate) async fn in_its_task(self) -> ConnectionFuture {
-        if let Some(task) = self.house.roster.task(self.number).await {
+    /// The connection, to be run by the task that its seat belongs to already ([`Entrance::task`]).
+    pub(crate) fn run_by(self, task: Option<AbortHandle>) -> ConnectionFuture {
+        if let Some(task) = task {
             self.registered.set_task(task);
         }
         self.connection
@@ -124,7 +133,7 @@ impl Switched {
     #[cfg(feature = "hyper")]
     pub(crate) fn in_a_fresh_task(self) {
         let task = tokio::spawn(self.connection);
-        self.house.roster.set_task(self.number, task.abort_handle());
+        self.seated.set_task(task.abort_handle());
         self.registered.set_task(task.abort_handle());
     }
 }
