@@ -126,7 +126,11 @@ impl WebSocketFactory {
         let signal = Arc::new(Signal::counted(Arc::clone(&self.shared.ledger)));
         // If the factory is stopped right here, this raises the signal at once: nobody slips through.
         seat.set_signal(&signal);
-        Ok(Registration { seat, signal })
+        Ok(Registration {
+            seat,
+            signal,
+            host: None,
+        })
     }
 
     /// How many connections are open.
@@ -175,11 +179,14 @@ impl WebSocketFactory {
     }
 }
 
-/// One connection's place among the open ones of a [`WebSocketFactory`], free again when this is dropped.
+/// One connection's place among the open ones of a [`WebSocketFactory`], free again when this is dropped. With it goes
+/// the place among the connections of the [`Server`](crate::Server) that accepted it: drop it last.
 #[derive(Debug)]
 pub struct Registration {
     seat: Seat,
     signal: Arc<Signal>,
+    /// The place among the server's connections, freed after the factory's.
+    host: Option<Seat>,
 }
 
 impl Registration {
@@ -188,12 +195,14 @@ impl Registration {
         &self.signal
     }
 
+    /// Keeps the place among the server's connections as long as this one.
+    pub(crate) fn keep(&mut self, host: Seat) {
+        self.host = Some(host);
+    }
+
     /// This registration's name, which outlives it.
     pub(crate) fn place(&self) -> Place {
-        Place {
-            roster: Arc::clone(self.seat.roster()),
-            number: self.seat.number(),
-        }
+        Place::of(&self.seat)
     }
 }
 
@@ -205,6 +214,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn of(seat: &Seat) -> Self {
+        Self {
+            roster: Arc::clone(seat.roster()),
+            number: seat.number(),
+        }
+    }
+
     /// Names the task that is aborted if the connection is still there after a stop's timeout.
     pub(crate) fn set_task(&self, task: AbortHandle) {
         self.roster.set_task(self.number, task);

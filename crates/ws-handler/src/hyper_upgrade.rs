@@ -174,7 +174,9 @@ where
         (Some((request, outcome)), Ok(Shared { entrance, .. })) => {
             let mut leftover = BytesMut::from(read_buf);
             leftover.unsplit(read);
-            carry_out(entrance, io, leftover, request, outcome).await;
+            if let Some(switched) = carry_out(entrance, io, leftover, request, outcome).await {
+                switched.in_a_fresh_task();
+            }
         }
         _ => drop(linger(&mut io).await),
     }

@@ -76,6 +76,16 @@ impl Io {
     }
 }
 
+impl Io {
+    /// Whether Nagle's algorithm is off. Boxed streams have none, as far as we know.
+    pub(crate) fn nodelay(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(stream) => stream.nodelay(),
+            Self::Boxed(_) => Ok(true),
+        }
+    }
+}
+
 impl From<TcpStream> for Io {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)

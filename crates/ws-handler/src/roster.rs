@@ -20,6 +20,9 @@ use crate::socket::Signal;
 /// aborted. Long enough for a task that is alive, short enough not to stretch the deadline noticeably.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
+/// Rows that a table has room for at first.
+const FEW: usize = 16;
+
 /// What became of the connections that were open when a stop began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -40,7 +43,8 @@ pub(crate) struct Roster {
 #[derive(Default)]
 struct Table {
     entries: Vec<Entry>,
-    vacant: Vec<u32>,
+    /// The vacant row that is taken next; each names another one.
+    vacant: Option<u32>,
     open: usize,
     /// The flags every connection has been told since the stop, if there was one.
     told: u8,
@@ -49,10 +53,12 @@ struct Table {
     dropped: usize,
 }
 
-/// One row. An index is used again, so a generation tells its holders apart.
+/// One row: 24 bytes of every open connection, twice. An index is used again, so a generation tells its holders apart.
 #[derive(Default)]
 struct Entry {
     generation: u32,
+    /// Of a vacant row: the next one. The last one names itself.
+    next: u32,
     signal: Option<Arc<Signal>>,
     task: Option<AbortHandle>,
 }
@@ -82,14 +88,7 @@ impl Roster {
         if table.open >= limit {
             return None;
         }
-        let index = match table.vacant.pop() {
-            Some(index) => index,
-            None => {
-                let index = u32::try_from(table.entries.len()).ok()?;
-                table.entries.push(Entry::default());
-                index
-            }
-        };
+        let index = table.take_row()?;
         let generation = table.entries.get(index as usize)?.generation;
         table.open += 1;
         drop(table);
@@ -114,6 +113,18 @@ impl Roster {
         };
         // Outside the lock: dropping the last handle of a finished task frees the task.
         drop(replaced);
+    }
+
+    /// The task that was named for a seat, for somebody who sits there. Waits for whoever has spawned it and is about to
+    /// name it: on another thread that may be a moment away. `None` when the seat is free again.
+    pub(crate) async fn task(&self, number: SeatNumber) -> Option<AbortHandle> {
+        loop {
+            let task = self.table().holder(number)?.task.clone();
+            if task.is_some() {
+                return task;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Raises `flags` at every connection, now and in future.
@@ -194,6 +205,22 @@ impl Roster {
 }
 
 impl Table {
+    /// A vacant row, or a new one.
+    fn take_row(&mut self) -> Option<u32> {
+        if let Some(index) = self.vacant {
+            let next = self.entries.get(index as usize)?.next;
+            self.vacant = (next != index).then_some(next);
+            return Some(index);
+        }
+        let index = u32::try_from(self.entries.len()).ok()?;
+        if self.entries.len() == self.entries.capacity() {
+            // By an eighth: doubling would leave up to half of the table empty.
+            self.entries.reserve_exact(FEW.max(self.entries.len() / 8));
+        }
+        self.entries.push(Entry::default());
+        Some(index)
+    }
+
     fn holder(&mut self, number: SeatNumber) -> Option<&mut Entry> {
         self.entries
             .get_mut(number.index as usize)
@@ -227,12 +254,15 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut table = self.roster.table();
+        let index = self.number.index;
+        let next = table.vacant.unwrap_or(index);
         let Some(entry) = table.holder(self.number) else {
             return;
         };
         let freed = mem::take(entry);
         entry.generation = freed.generation.wrapping_add(1);
-        table.vacant.push(self.number.index);
+        entry.next = next;
+        table.vacant = Some(index);
         table.open -= 1;
         let empty = table.open == 0;
         drop(table);
@@ -264,5 +294,35 @@ pub(crate) fn stop_flags(code: CloseCode) -> u8 {
         Signal::STOP | Signal::RESTART
     } else {
         Signal::STOP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_used_again_before_the_table_grows_and_it_grows_by_an_eighth() {
+        let roster: Arc<Roster> = Arc::default();
+        let mut seats: Vec<_> = (0..10_000).map(|_| roster.admit(usize::MAX).unwrap()).collect();
+        let capacity = roster.table().entries.capacity();
+        assert!(capacity < 11_500, "{capacity}");
+        for step in 2..9 {
+            let mut turn = 0..;
+            seats.retain(|_| turn.next().unwrap_or(0) % step != 0);
+            assert_eq!(roster.open(), seats.len());
+            seats.resize_with(10_000, || roster.admit(10_000).unwrap());
+            assert!(roster.admit(10_000).is_none());
+        }
+        let rows: HashSet<_> = seats.iter().map(|seat| seat.number.index).collect();
+        assert_eq!(
+            (rows.len(), roster.table().entries.capacity()),
+            (10_000, capacity)
+        );
+        assert_eq!(size_of::<Entry>(), 24);
+        drop(seats);
+        assert_eq!(roster.open(), 0);
     }
 }

@@ -24,6 +24,7 @@ fn check(head: &RequestHead) {
         ["1", "2"]
     );
     assert_eq!(head.raw(), REQUEST);
+    assert_eq!(&*head.bytes(), REQUEST);
 }
 
 #[test]

@@ -62,8 +62,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-// layer 1: path patterns
+// layer 1: path patterns; a table by number
 mod pattern;
+mod shelf;
 
 // layer 2: errors; a request on its way in
 mod error;

@@ -3,7 +3,6 @@
 //! The factory's own list (`ws_handler::WebSocketFactory`) is for stopping; this one is for finding a session and
 //! sending to it. Mailboxes are made here when somebody first asks for one.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +12,7 @@ use ws_proto::Config;
 
 use crate::handle::SessionHandle;
 use crate::hub::{Hub, Outbox};
+use crate::shelf::Shelf;
 
 /// Parts of the table with a lock each, so that workers rarely meet.
 const SHARDS: usize = 16;
@@ -25,7 +25,7 @@ pub struct Sessions {
 
 struct Shared {
     hub: Hub,
-    shards: [Mutex<HashMap<u64, Entry>>; SHARDS],
+    shards: [Mutex<Shelf<Entry>>; SHARDS],
     next_id: AtomicU64,
     open: AtomicUsize,
 }
@@ -70,7 +70,7 @@ impl Sessions {
     pub fn ids(&self) -> Vec<u64> {
         let mut ids = Vec::with_capacity(self.open());
         for shard in &self.shared.shards {
-            ids.extend(lock(shard).keys());
+            ids.extend(lock(shard).iter().map(|(id, _)| id));
         }
         ids
     }
@@ -82,7 +82,7 @@ impl Sessions {
     pub fn queued_bytes(&self) -> usize {
         let of_shard = |shard| -> usize {
             let sessions = lock(shard);
-            let outboxes = sessions.values().filter_map(|entry| entry.outbox.as_ref());
+            let outboxes = sessions.iter().filter_map(|(_, entry)| entry.outbox.as_ref());
             outboxes.map(|outbox| outbox.queued_bytes()).sum()
         };
         self.shared.shards.iter().map(of_shard).sum()
@@ -106,7 +106,7 @@ impl Sessions {
     /// The mailbox of an open session, made if there is none.
     pub(crate) fn outbox(&self, id: u64) -> Option<Arc<Outbox>> {
         let mut shard = self.shard(id);
-        let entry = shard.get_mut(&id)?;
+        let entry = shard.get_mut(id)?;
         let outbox = entry.outbox.get_or_insert_with(|| {
             let (signal, config) = (Arc::clone(&entry.signal), Arc::clone(&entry.config));
             Arc::new(Outbox::new(id, signal, config))
@@ -116,7 +116,7 @@ impl Sessions {
 
     /// Takes a session out, ends its mailbox and takes it off its topics. Does nothing the second time.
     pub(crate) fn leave(&self, id: u64) {
-        let Some(entry) = self.shard(id).remove(&id) else {
+        let Some(entry) = self.shard(id).remove(id) else {
             return;
         };
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl Sessions {
         &self.shared.hub
     }
 
-    fn shard(&self, id: u64) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    fn shard(&self, id: u64) -> MutexGuard<'_, Shelf<Entry>> {
         let [first, ..] = &self.shared.shards;
         // The remainder is below the number of shards, so there always is one.
         lock(self.shared.shards.get(id as usize % SHARDS).unwrap_or(first))
@@ -139,7 +139,7 @@ impl Sessions {
 }
 
 /// Every change to a table is complete before anything that could panic, so a poisoned lock is sound.
-fn lock(shard: &Mutex<HashMap<u64, Entry>>) -> MutexGuard<'_, HashMap<u64, Entry>> {
+fn lock(shard: &Mutex<Shelf<Entry>>) -> MutexGuard<'_, Shelf<Entry>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

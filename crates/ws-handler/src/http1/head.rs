@@ -2,6 +2,8 @@
 //!
 //! RFC 9112 §3, §5.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -63,9 +65,15 @@ impl RequestHead {
     /// The bytes of the head in one allocation of exactly their size, which shares nothing with any read buffer:
     /// as they came, or written anew when an HTTP library had parsed them.
     pub fn raw(&self) -> Bytes {
+        Bytes::from(self.bytes().into_owned().into_boxed_slice())
+    }
+
+    /// The bytes of the head, to be looked at: as they came, or written anew when an HTTP library had parsed them.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
         if self.received.is_empty() {
-            return Bytes::from(encode_request(&self.request).into_boxed_slice());
+            Cow::Owned(encode_request(&self.request))
+        } else {
+            Cow::Borrowed(&self.received)
         }
-        Bytes::copy_from_slice(&self.received)
     }
 }

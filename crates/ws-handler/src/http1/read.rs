@@ -2,16 +2,22 @@
 //!
 //! RFC 9112 §2.2.
 
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::head::RequestHead;
 use super::parse::{parse_request, parse_response};
 use super::scan::{HeadLimits, Kind, Scan};
 use crate::error::{HeadError, ReadHeadError};
 
-/// Room made for one read. Nearly every head fits; a peer that sends nothing costs no more than this.
+/// At most this much is read at once, on the stack. Nearly every head fits.
 const READ_SIZE: usize = 4 * 1024;
 
 /// Finds and parses heads in a stream of bytes, and keeps every byte after them.
@@ -131,12 +137,18 @@ impl HeadReader {
         }
     }
 
-    /// One read; 0 at the end of the stream. `read_buf` is cancel safe.
-    async fn fill<IO: AsyncRead + Unpin>(&mut self, io: &mut IO) -> std::io::Result<usize> {
-        if self.buffer.capacity() - self.buffer.len() < READ_SIZE / 4 {
-            self.buffer.reserve(READ_SIZE);
-        }
-        io.read_buf(&mut self.buffer).await
+    /// One read; 0 at the end of the stream. Cancel safe: what a poll has read is in the buffer when it returns.
+    ///
+    /// The memory of the buffer is that of the bytes in it: a peer that sends nothing costs none.
+    async fn fill<IO: AsyncRead + Unpin>(&mut self, io: &mut IO) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let mut space = [MaybeUninit::uninit(); READ_SIZE];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut read))?;
+            self.buffer.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+        .await
     }
 
     fn split_head(&mut self, kind: Kind) -> Result<Option<(Bytes, usize)>, HeadError> {

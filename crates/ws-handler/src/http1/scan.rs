@@ -68,12 +68,34 @@ impl Scan {
         kind: Kind,
         limits: &HeadLimits,
     ) -> Result<Option<Found>, HeadError> {
-        for byte in buffer.get(self.at..).unwrap_or_default() {
+        loop {
+            self.pass_over(buffer.get(self.at..).unwrap_or_default(), limits);
+            let Some(byte) = buffer.get(self.at) else {
+                return Ok(None);
+            };
             if let Some(found) = self.byte(*byte, kind, limits)? {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+    }
+
+    /// Passes over bytes inside a line at once, for which `byte` would only count: no ends of lines, and none at which a
+    /// limit is reached.
+    fn pass_over(&mut self, rest: &[u8], limits: &HeadLimits) {
+        if self.after_cr || self.at == self.line {
+            return;
+        }
+        let mut room = limits.total.saturating_sub(self.at + 1);
+        if self.lines == 0 {
+            room = room.min((self.line.saturating_add(limits.first_line)).saturating_sub(self.at));
+        }
+        let rest = rest.get(..room).unwrap_or(rest);
+        // CR, LF and NUL are among the bytes up to CR; the others of them are rare in a head.
+        let plain = rest.iter().position(|byte| {
+            steps::step();
+            *byte <= b'\r'
+        });
+        self.at += plain.unwrap_or(rest.len());
     }
 
     fn byte(&mut self, byte: u8, kind: Kind, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {
@@ -211,7 +233,8 @@ mod tests {
         assert_eq!(scan, Err(HeadError::NotHttp));
     }
 
-    /// Each byte is looked at once, also when it comes alone: twice as many bytes are twice as many steps.
+    /// Each byte is looked at once, at the ends of lines twice, also when it comes alone: twice as many bytes are twice as
+    /// many steps.
     #[test]
     fn h15_a_head_in_single_bytes_takes_as_many_steps_as_it_has_bytes() {
         let limits = HeadLimits {
@@ -228,7 +251,8 @@ mod tests {
             })
         };
         let (once, twice) = (bytewise(2_000), bytewise(4_000));
-        assert_eq!((once, twice), (2_019, 4_019));
+        assert!((2_000..2_050).contains(&once), "{once}");
+        assert!((4_000..4_050).contains(&twice), "{twice}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::back_off::BackOff;
 use super::connection::{open, turn_away};
+use super::course::Course;
 use super::entrance::Entrance;
 use super::house::House;
 use super::peer::PeerInfo;
@@ -35,6 +36,14 @@ pub trait Listener: Send + 'static {
     /// concern the connection that would have been accepted.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Io, PeerInfo)>> + Send;
 
+    /// Turns Nagle's algorithm off for all that is accepted from now on, if that is possible at the listener: then the
+    /// server need not ask for it connection by connection. False, the default: it must.
+    ///
+    /// Called before the first accept. The server looks at the first connection whether it is so.
+    fn set_nodelay(&self) -> bool {
+        false
+    }
+
     /// The address that is listened on.
     ///
     /// # Errors
@@ -50,8 +59,47 @@ impl Listener for TcpListener {
         Ok((Io::from(stream), PeerInfo::new(Some(remote), local)))
     }
 
+    /// On Linux a connection inherits this from its listener.
+    #[cfg(target_os = "linux")]
+    fn set_nodelay(&self) -> bool {
+        socket2::SockRef::from(self).set_tcp_nodelay(true).is_ok()
+    }
+
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Self::local_addr(self)
+    }
+}
+
+/// Whether connections come without Nagle's algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delay {
+    /// The listener says so, and none has been looked at.
+    SaidOff,
+    Off,
+    On,
+}
+
+impl Delay {
+    fn of(listener: &impl Listener) -> Self {
+        if listener.set_nodelay() {
+            Self::SaidOff
+        } else {
+            Self::On
+        }
+    }
+
+    /// Sees to it that what is written to `io` leaves at once.
+    fn turn_off(&mut self, io: &Io) {
+        if *self == Self::SaidOff {
+            *self = match io.nodelay() {
+                Ok(true) => Self::Off,
+                _ => Self::On,
+            };
+        }
+        if *self == Self::On {
+            // Not worth losing the connection: without it, output is only later.
+            let _delayed = io.set_nodelay(true);
+        }
     }
 }
 
@@ -63,6 +111,7 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
 ) {
     let _doorman = house.doormen.token();
     let mut back_off = BackOff::default();
+    let mut delay = Delay::of(&listener);
     loop {
         // Before the accept, not after it: a full lobby leaves newcomers in the kernel's queue.
         if house.lobby.available_permits() == 0 {
@@ -78,6 +127,7 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
         match accepted {
             Ok((io, peer)) => {
                 back_off.handle_success();
+                delay.turn_off(&io);
                 admit(&house, &host, io, peer, permit);
             }
             Err(error) => {
@@ -106,8 +156,6 @@ async fn until_stopped<T>(house: &House, future: impl Future<Output = T>) -> Opt
 /// Gives a connection a seat and a task, or turns it away.
 fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permit: OwnedSemaphorePermit) {
     let accepted = Instant::now();
-    // Not worth losing the connection: without it, output is only later.
-    let _delayed = io.set_nodelay(true);
     let Some(seat) = house.roster.admit(house.limits.connections) else {
         house.hits.count(Limit::Connections);
         return refuse_seat(house, io, HandshakeError::TooManyConnections);
@@ -118,7 +166,8 @@ fn admit(house: &Arc<House>, host: &Arc<dyn Host>, io: Io, peer: PeerInfo, permi
         peer,
         seat,
     };
-    let task = tokio::spawn(open(entrance, Arc::clone(host), io, permit, accepted));
+    let opening = Box::pin(open(entrance, Arc::clone(host), io, permit, accepted));
+    let task = tokio::spawn(Course::Opening(opening));
     house.roster.set_first_task(number, task.abort_handle());
 }
 
@@ -144,5 +193,38 @@ async fn turn_away_last_callers<L: Listener>(listener: &mut L, house: &Arc<House
             Ok((io, _)) => refuse_seat(house, io, HandshakeError::Stopping),
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::{Delay, Listener};
+
+    #[tokio::test]
+    async fn every_connection_is_without_delay_and_on_linux_none_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut listener = listener;
+        let mut delay = Delay::of(&listener);
+        for _ in 0..2 {
+            let _near = TcpStream::connect(address).await.unwrap();
+            let (io, _) = Listener::accept(&mut listener).await.unwrap();
+            delay.turn_off(&io);
+            assert!(io.nodelay().unwrap());
+        }
+        assert_eq!(delay == Delay::Off, cfg!(target_os = "linux"));
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_promises_too_much_is_found_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut delay = Delay::SaidOff;
+        let _near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let io = stream.into();
+        delay.turn_off(&io);
+        assert!(io.nodelay().unwrap() && delay == Delay::On);
     }
 }

@@ -1,9 +1,10 @@
 //! The first request of a connection: read it, ask what should become of it, do that.
 //!
-//! Here: [`open`], the task every accepted connection begins with, one function per stage, and [`carry_out`], which
-//! later requests share. They end by starting the connection's real task. Not here: reading later requests on a
-//! kept-alive connection (`hyper_upgrade`).
+//! Here: [`open`], with which every accepted connection begins, one function per stage, and `carry_out`, which does the
+//! same with later requests. They end with the future of what the connection is from then on. Not here: the task of both
+//! (`course`), reading later requests on a kept-alive connection (`hyper_upgrade`).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +16,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::entrance::Entrance;
+#[cfg(feature = "hyper")]
+use super::entrance::Switched;
 use super::house::House;
 use super::linger::{Lingered, linger};
-use super::outcome::{Outcome, one_line};
+use super::outcome::{ConnectionFuture, Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
@@ -36,29 +39,61 @@ enum First {
     Gone,
 }
 
-/// Serves a connection until it is known what it is: then a task of its own takes over, and this one ends.
+/// Serves a connection until it is known what it is: then the future that is returned takes over, be it only to refuse.
 ///
-/// The permit frees the place in the lobby when it is dropped.
-pub(crate) async fn open(
+/// The permit frees the place in the lobby when it is dropped. An `async` block uses in place what an `async fn` would keep
+/// twice, and nothing but its variables lives across an `await`: this is memory of every peer that has not been answered.
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+pub(crate) fn open(
     entrance: Entrance,
     host: Arc<dyn Host>,
     mut io: Io,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     accepted: Instant,
-) {
-    let mut reader = HeadReader::new(entrance.house.limits.head);
-    match first_request(&entrance, &mut io, &mut reader, accepted).await {
-        First::Request(request) => {
-            let outcome = judge_in_time(&entrance, &request, accepted).await;
-            let read = reader.into_leftover();
-            match outcome {
-                Outcome::Handover => hand_over(entrance, host, io, &request, read),
-                decided => carry_out(entrance, io, read, request, decided).await,
+) -> impl Future<Output = Option<ConnectionFuture>> + Send {
+    async move {
+        let mut reader = HeadReader::new(entrance.house.limits.head);
+        let request = match first_request(&entrance, &mut io, &mut reader, accepted).await {
+            First::Request(request) => request,
+            First::Refused(response) => return Some(refuse(entrance, io, permit, response)),
+            First::Gone => return None,
+        };
+        // In a box, so that peers which have asked nothing yet keep no place for it.
+        let outcome = Box::new(judge_in_time(&entrance, &request, accepted).await);
+        let switching = match &*outcome {
+            Outcome::Upgrade(upgrade) => Some(encode_response(&upgrade.accepted.response)),
+            _ => None,
+        };
+        let mut task = None;
+        if let Some(switching) = switching {
+            if !answer(&mut io, &switching).await {
+                return None;
             }
+            task = entrance.task().await;
         }
-        First::Refused(response) => answer_and_close(&entrance.house, io, response).await,
-        First::Gone => {}
+        let read = reader.into_leftover();
+        match *outcome {
+            Outcome::Upgrade(upgrade) => Some(entrance.upgraded(upgrade, io, read, request).run_by(task)),
+            Outcome::Respond(response) => {
+                let response = last_response(response, request.request().method());
+                Some(refuse(entrance, io, permit, response))
+            }
+            Outcome::Handover => Some(hand_over(entrance, host, io, &request, read)),
+        }
     }
+}
+
+/// An answer that ends a connection, which keeps its seat and its place in the lobby until then.
+fn refuse(
+    entrance: Entrance,
+    io: Io,
+    permit: OwnedSemaphorePermit,
+    response: Response<Bytes>,
+) -> ConnectionFuture {
+    Box::pin(async move {
+        answer_and_close(&entrance.house, io, response).await;
+        drop((entrance, permit));
+    })
 }
 
 /// Answers a connection that was given no seat.
@@ -119,20 +154,21 @@ async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Ins
     }
 }
 
-/// Switches or refuses, as was decided. `read` holds what the peer sent behind the request.
+/// Switches or refuses, as was decided for a later request. `read` holds what the peer sent behind it. What has switched
+/// is yet to be run.
+#[cfg(feature = "hyper")]
 pub(crate) async fn carry_out(
     entrance: Entrance,
     mut io: Io,
     read: BytesMut,
     request: RequestHead,
     outcome: Outcome,
-) {
+) -> Option<Switched> {
     match outcome {
         Outcome::Upgrade(upgrade) => {
             let switching = encode_response(&upgrade.accepted.response);
-            if answer(&mut io, &switching).await {
-                entrance.upgraded(upgrade, io, read, request);
-            }
+            let answered = answer(&mut io, &switching).await;
+            answered.then(|| entrance.upgraded(upgrade, io, read, request))
         }
         Outcome::Respond(response) => {
             answer_and_close(
@@ -141,21 +177,25 @@ pub(crate) async fn carry_out(
                 last_response(response, request.request().method()),
             )
             .await;
+            None
         }
         // Whoever asked serves the connection already, or hands it over.
-        Outcome::Handover => {}
+        Outcome::Handover => None,
     }
 }
 
-/// Lets the service serve a plain connection in a fresh task, from the first byte of the conversation.
-fn hand_over(entrance: Entrance, host: Arc<dyn Host>, io: Io, request: &RequestHead, read: BytesMut) {
+/// The service serving a plain connection, from the first byte of the conversation.
+fn hand_over(
+    entrance: Entrance,
+    host: Arc<dyn Host>,
+    io: Io,
+    request: &RequestHead,
+    read: BytesMut,
+) -> ConnectionFuture {
     let mut all = BytesMut::from(request.raw());
     all.unsplit(read);
-    let house = Arc::clone(&entrance.house);
-    let number = entrance.seat.number();
     let connection = PlainConnection::new(io, all, entrance);
-    let task = tokio::spawn(async move { host.host(connection).await });
-    house.roster.set_task(number, task.abort_handle());
+    Box::pin(async move { host.host(connection).await })
 }
 
 /// A response after which nothing follows on this connection.
@@ -218,12 +258,35 @@ async fn answer(io: &mut Io, response: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::header::{CONNECTION, DATE};
-    use http::{HeaderMap, HeaderValue, Method, Response};
+    use super::*;
+    use crate::server::handle::ServerHandle;
+    use crate::server::options::Limits;
+    use crate::server::peer::PeerInfo;
+    use crate::server::service::NoService;
 
-    use super::{date, last_response};
-    use crate::http1::encode_response;
+    /// What the opening of a connection may take. Raise it knowingly: malloc is slow above a kilobyte.
+    const OPENING: usize = 1024;
+
+    #[test]
+    fn an_opening_is_small() {
+        let house = House::new(Arc::new(NoService), Limits::default(), 1, &ServerHandle::new());
+        let seat = house.roster.admit(1).unwrap();
+        let permit = Arc::clone(&house.lobby).try_acquire_owned().unwrap();
+        let entrance = Entrance {
+            house,
+            peer: PeerInfo::default(),
+            seat,
+        };
+        let (near, _far) = tokio::io::duplex(1);
+        let opening = open(
+            entrance,
+            Arc::new(NoService),
+            Io::boxed(near),
+            permit,
+            Instant::now(),
+        );
+        assert!(size_of_val(&opening) <= OPENING, "{}", size_of_val(&opening));
+    }
 
     #[test]
     fn a_last_response_says_close_once_and_has_no_body_for_head() {

@@ -1,8 +1,8 @@
 //! The way from a request to a WebSocket, the same for the first request of a connection and for later ones.
 //!
-//! Here: [`Entrance`], one connection's access to its server: ask the service, and run an upgraded connection in a task
-//! of its own. Not here: reading requests and writing answers (`connection` for the first request, `hyper_upgrade` for
-//! later ones).
+//! Here: [`Entrance`], one connection's access to its server: ask the service, and make an upgraded connection
+//! ([`Switched`]). Not here: its task (`course`), reading requests and writing answers (`connection` for the first
+//! request, `hyper_upgrade` for later ones).
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -13,12 +13,14 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use http::StatusCode;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
-use super::outcome::{Outcome, Upgrade, Upgraded, one_line};
+use super::outcome::{ConnectionFuture, Outcome, Upgrade, Upgraded, one_line};
 use super::peer::PeerInfo;
 use crate::error::HandshakeError;
+use crate::factory::Place;
 use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::io::Io;
@@ -53,18 +55,26 @@ impl Entrance {
         }
     }
 
-    /// Runs an upgraded connection in a fresh task, so that nothing of the handshake stays in memory beside it.
-    pub(crate) fn upgraded(self, upgrade: Upgrade, io: Io, leftover: BytesMut, request: RequestHead) {
-        let Self { house, peer, seat } = self;
+    /// Makes an upgraded connection, which owns its seat from now on.
+    pub(crate) fn upgraded(
+        self,
+        upgrade: Upgrade,
+        io: Io,
+        leftover: BytesMut,
+        request: RequestHead,
+    ) -> Switched {
+        let Self { peer, seat, .. } = self;
         let Upgrade {
             accepted,
             config,
-            registration,
+            mut registration,
             run,
         } = upgrade;
         seat.set_signal(registration.signal());
-        let number = seat.number();
+        #[cfg(feature = "hyper")]
+        let seated = Place::of(&seat);
         let registered = registration.place();
+        registration.keep(seat);
         let negotiated = accepted.negotiated;
         let connection = run(Upgraded {
             io,
@@ -75,13 +85,17 @@ impl Entrance {
             peer,
             registration,
         });
-        let task = tokio::spawn(async move {
-            // Freed last, so that an open seat means a connection that is not finished.
-            let _seat = seat;
-            connection.await;
-        });
-        house.roster.set_task(number, task.abort_handle());
-        registered.set_task(task.abort_handle());
+        Switched {
+            connection,
+            registered,
+            #[cfg(feature = "hyper")]
+            seated,
+        }
+    }
+
+    /// The task that was named for the seat of this connection.
+    pub(crate) async fn task(&self) -> Option<AbortHandle> {
+        self.house.roster.task(self.seat.number()).await
     }
 
     /// Cancelled when the server begins to stop.
@@ -92,6 +106,35 @@ impl Entrance {
     /// Waits until the server begins to stop.
     pub(crate) async fn stopping(&self) {
         self.house.stopping.cancelled().await;
+    }
+}
+
+/// An upgraded connection that does not run yet.
+#[must_use = "a connection that does not run is dropped"]
+pub(crate) struct Switched {
+    connection: ConnectionFuture,
+    /// Its place among the connections of its factory.
+    registered: Place,
+    /// Its place among those of the server.
+    #[cfg(feature = "hyper")]
+    seated: Place,
+}
+
+impl Switched {
+    /// The connection, to be run by the task that its seat belongs to already ([`Entrance::task`]).
+    pub(crate) fn run_by(self, task: Option<AbortHandle>) -> ConnectionFuture {
+        if let Some(task) = task {
+            self.registered.set_task(task);
+        }
+        self.connection
+    }
+
+    /// Runs the connection in a fresh task, where the one it comes from has more in memory than its future.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn in_a_fresh_task(self) {
+        let task = tokio::spawn(self.connection);
+        self.seated.set_task(task.abort_handle());
+        self.registered.set_task(task.abort_handle());
     }
 }
 

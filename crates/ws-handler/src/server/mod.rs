@@ -17,7 +17,8 @@ mod outcome;
 // 3: what connections share
 mod house;
 
-// 4: one connection's part of it
+// 4: one connection's part of it, and its task
+mod course;
 mod entrance;
 
 // 5: plain HTTP

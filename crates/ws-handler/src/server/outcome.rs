@@ -126,7 +126,8 @@ pub struct Upgraded {
     pub config: Arc<Config>,
     /// Who is at the other end.
     pub peer: PeerInfo,
-    /// The place among the open connections of the factory, free again when this is dropped.
+    /// The place among the open connections of the factory and of the server, free again when this is dropped: keep it
+    /// as long as the stream.
     pub registration: Registration,
 }
 

@@ -123,20 +123,24 @@ async fn the_owner_of_a_dropped_connection_learns_of_it() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline() {
+/// A server whose connections hold the stream and the registration, and listen to nobody.
+fn deaf() -> (Running, WebSocketFactory) {
     let factory = WebSocketFactory::default();
     let count = factory.clone();
     let service = Recorder::new(move |request| {
         Outcome::upgrade(&factory, request, |upgraded: Upgraded| {
             Box::pin(async move {
-                // Holds the stream and the registration, and listens to nobody.
                 let _held = upgraded;
                 std::future::pending::<()>().await;
             })
         })
     });
-    let server = start(Server::new(), service);
+    (start(Server::new(), service), count)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline() {
+    let (server, factory) = deaf();
     let mut peer = upgraded(&server).await;
     let began = Instant::now();
     assert_eq!(
@@ -149,7 +153,23 @@ async fn a_connection_that_ignores_the_signal_is_aborted_soon_after_the_deadline
         began.elapsed()
     );
     assert_eq!(read_all(&mut peer).await, "");
-    assert_eq!(count.open_connections(), 0);
+    assert_eq!(factory.open_connections(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_factory_aborts_such_a_connection_too_and_both_seats_are_free() {
+    let (server, factory) = deaf();
+    let mut peer = upgraded(&server).await;
+    assert_eq!(
+        (server.handle.open_connections(), factory.open_connections()),
+        (1, 1)
+    );
+    assert_eq!(counts(factory.stop(Duration::from_secs(5)).await), (0, 1));
+    assert_eq!(read_all(&mut peer).await, "");
+    assert_eq!(
+        (server.handle.open_connections(), factory.open_connections()),
+        (0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,6 +83,11 @@ impl<E: Endpoint> Stage<E> {
         actors.phase = Phase::Open;
         Some(actors)
     }
+
+    /// Lends them again, after [`begin`](Self::begin).
+    pub(super) fn actors(&mut self) -> Option<&mut Actors<E>> {
+        self.actors.as_mut()
+    }
 }
 
 impl<E: Endpoint> Drop for Stage<E> {

@@ -5,6 +5,7 @@
 //! (`dispatch`).
 
 mod head;
+mod remote;
 
 mod mail;
 
@@ -24,6 +25,7 @@ use crate::handle::SessionHandle;
 use crate::hub::{Hub, Outbox, Overflow, Published};
 
 pub(crate) use self::head::Head;
+use self::remote::Remote;
 
 /// An open connection, lent to the callbacks of its [`Endpoint`](crate::Endpoint). It owns the socket and writes
 /// directly, without a lock. Other tasks use a [`SessionHandle`].
@@ -36,9 +38,9 @@ pub struct Session {
     id: u64,
     route: Arc<RouteContext>,
     head: Head,
-    subprotocol: Option<Box<str>>,
-    extensions: Box<[ExtensionOffer<'static>]>,
-    remote: Option<SocketAddr>,
+    /// `None` for the many that have none.
+    extensions: Option<Box<Offers>>,
+    remote: Remote,
     attributes: Extensions,
     /// The mailbox, once somebody has asked for it.
     outbox: Option<Arc<Outbox>>,
@@ -48,12 +50,13 @@ pub struct Session {
     entered: bool,
 }
 
+type Offers = Box<[ExtensionOffer<'static>]>;
+
 /// What a session is made of.
 pub(crate) struct Parts {
     pub(crate) link: Link<Io>,
     pub(crate) route: Arc<RouteContext>,
     pub(crate) head: Head,
-    pub(crate) subprotocol: Option<String>,
     pub(crate) extensions: Vec<ExtensionOffer<'static>>,
     pub(crate) remote: Option<SocketAddr>,
     pub(crate) attributes: Extensions,
@@ -66,7 +69,6 @@ impl Session {
             link,
             route,
             head,
-            subprotocol,
             extensions,
             remote,
             attributes,
@@ -78,9 +80,8 @@ impl Session {
             id,
             route,
             head,
-            subprotocol: subprotocol.map(String::into_boxed_str),
-            extensions: extensions.into(),
-            remote,
+            extensions: (!extensions.is_empty()).then(|| Box::new(extensions.into())),
+            remote: remote.into(),
             attributes,
             outbox: None,
             mail_waits: false,
@@ -128,7 +129,7 @@ impl Session {
     }
 
     /// The first header of this name, whatever its case, if its value is UTF-8. Read from the request head at each
-    /// call.
+    /// call. See [`headers`](Self::headers) for those that are not kept.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self
             .headers()
@@ -137,23 +138,27 @@ impl Session {
     }
 
     /// The headers of the request in order: names as they came, values without the white space around them.
+    ///
+    /// Not among them are those that are spent when the connection is open: `Connection`, `Upgrade`, `Keep-Alive`,
+    /// `Proxy-Connection`, `TE` and `Transfer-Encoding` (RFC 9110 §7.6.1), `Sec-WebSocket-Key` and
+    /// `Sec-WebSocket-Version`. Filters and acceptors see all of them ([`Opening::request`](crate::Opening::request)).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.headers()
     }
 
     /// The subprotocol that was chosen (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.head.subprotocol()
     }
 
     /// The extensions in use, with their parameters, in the order of the response (RFC 6455 §9.1).
     pub fn extensions(&self) -> &[ExtensionOffer<'static>] {
-        &self.extensions
+        self.extensions.as_deref().map_or(&[], |offers| offers)
     }
 
     /// The peer's address; `None` if the stream has none.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.remote
+        self.remote.address()
     }
 
     /// Values of the application's own, one per type. Filters and acceptors may have put some there before the

@@ -77,7 +77,7 @@ async fn a_session_knows_its_request() {
     assert_eq!(status(&head), 101);
     assert_eq!(
         peer.read_text().await,
-        "room /room/{id}/* /room/a%20b/x/y id=a b rest=x/y query=q=1 x=one all=7 sub=- from=192.0.2.7:1 user=-"
+        "room /room/{id}/* /room/a%20b/x/y id=a b rest=x/y query=q=1 x=one all=3 sub=- from=192.0.2.7:1 user=-"
     );
     assert!(
         rig.open("/room/new/1")
