@@ -1,9 +1,9 @@
 //! What all sessions of one route share, and what one session's configuration comes down to.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ws_proto::{Config, Delivery, MessageKind};
+use ws_proto::{Config, Delivery, ExtensionOffer, MessageKind};
 
 use crate::parameters::RouteLimits;
 use crate::pattern::PathPattern;
@@ -16,6 +16,30 @@ pub(crate) struct RouteContext {
     pub(crate) sessions: Sessions,
     /// Sessions of this route that are open.
     pub(crate) open: AtomicUsize,
+    pub(crate) agreed: Agreed,
+}
+
+/// The extensions in use by a session, with their parameters. `None`: none, which is the rule.
+pub(crate) type SessionExtensions = Option<Arc<Vec<ExtensionOffer<'static>>>>;
+
+/// What the last session of a route has agreed on. Clients of one kind agree on the same, and share it: with
+/// permessage-deflate that is half a kilobyte.
+#[derive(Debug, Default)]
+pub(crate) struct Agreed(Mutex<SessionExtensions>);
+
+impl Agreed {
+    /// The extensions of one more session, shared with the session before if they are the same.
+    pub(crate) fn share(&self, extensions: Vec<ExtensionOffer<'static>>) -> SessionExtensions {
+        if extensions.is_empty() {
+            return None;
+        }
+        // Replaced whole, so sound even after a panic.
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_deref() != Some(&extensions) {
+            *last = Some(Arc::new(extensions));
+        }
+        last.clone()
+    }
 }
 
 /// Bytes in one message, by kind. The codec knows only the larger of the two.
@@ -68,5 +92,24 @@ impl SessionLimits {
             Delivery::Message => &self.messages,
             Delivery::Fragment => &self.fragments,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ws_proto::ExtensionOffer;
+
+    use super::*;
+
+    #[test]
+    fn sessions_that_agree_on_the_same_share_it() {
+        let agreed = Agreed::default();
+        let offer = |text: &'static str| vec![ExtensionOffer::new(text).unwrap()];
+        assert!(agreed.share(Vec::new()).is_none());
+        let first = agreed.share(offer("identity")).unwrap();
+        assert!(Arc::ptr_eq(&first, &agreed.share(offer("identity")).unwrap()));
+        let other = agreed.share(offer("fragment")).unwrap();
+        assert_eq!((*first).clone(), offer("identity"), "whoever has it keeps it");
+        assert_eq!(*other, offer("fragment"));
     }
 }

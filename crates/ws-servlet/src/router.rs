@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use ws_handler::{ServerHandshake, WebSocketFactory};
 
-use crate::context::{RouteContext, SessionLimits};
+use crate::context::{Agreed, RouteContext, SessionLimits};
 use crate::error::BuildError;
 use crate::opening::{Opening, Refusal};
 use crate::parameters::{InitParameters, RouteLimits};
@@ -62,6 +62,7 @@ impl Router {
             pattern: parsed,
             sessions: sessions.clone(),
             open: AtomicUsize::new(0),
+            agreed: Agreed::default(),
         };
         self.routes.push(Place {
             route,

@@ -197,7 +197,7 @@ mod tests {
     use ws_proto::{Config, Role, SendPath};
 
     use super::*;
-    use crate::context::RouteContext;
+    use crate::context::{Agreed, RouteContext};
     use crate::hub::Hub;
     use crate::pattern::PathPattern;
     use crate::registry::Sessions;
@@ -231,6 +231,7 @@ mod tests {
                 pattern: PathPattern::parse("/").unwrap(),
                 sessions: Sessions::new(Hub::new()),
                 open: 0.into(),
+                agreed: Agreed::default(),
             }),
             head: Head::new(b"GET / HTTP/1.1\r\n\r\n", None),
             extensions: Vec::new(),

@@ -20,7 +20,7 @@ use http::Extensions;
 use ws_handler::{Io, Link, SendData, SocketError};
 use ws_proto::{CloseCode, ExtensionOffer, Message, MessageKind, PreparedMessage, SendOptions, UseError};
 
-use crate::context::RouteContext;
+use crate::context::{RouteContext, SessionExtensions};
 use crate::handle::SessionHandle;
 use crate::hub::{Hub, Outbox, Overflow, Published};
 
@@ -39,7 +39,7 @@ pub struct Session {
     route: Arc<RouteContext>,
     head: Head,
     /// `None` for the many that have none.
-    extensions: Option<Box<Offers>>,
+    extensions: SessionExtensions,
     remote: Remote,
     attributes: Extensions,
     /// The mailbox, once somebody has asked for it.
@@ -49,8 +49,6 @@ pub struct Session {
     /// Still among the open sessions of its route and servlet.
     entered: bool,
 }
-
-type Offers = Box<[ExtensionOffer<'static>]>;
 
 /// What a session is made of.
 pub(crate) struct Parts {
@@ -73,6 +71,7 @@ impl Session {
             remote,
             attributes,
         } = parts;
+        let extensions = route.agreed.share(extensions);
         let id = route.sessions.enter(Arc::clone(link.signal()), config);
         route.open.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -80,7 +79,7 @@ impl Session {
             id,
             route,
             head,
-            extensions: (!extensions.is_empty()).then(|| Box::new(extensions.into())),
+            extensions,
             remote: remote.into(),
             attributes,
             outbox: None,
@@ -153,7 +152,7 @@ impl Session {
 
     /// The extensions in use, with their parameters, in the order of the response (RFC 6455 §9.1).
     pub fn extensions(&self) -> &[ExtensionOffer<'static>] {
-        self.extensions.as_deref().map_or(&[], |offers| offers)
+        self.extensions.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// The peer's address; `None` if the stream has none.
