@@ -139,7 +139,8 @@ mod tests {
     fn memory_comes_and_goes_only_while_nothing_waits() {
         let mut queue = Queue::default();
         assert!(queue.detach().is_none());
-        assert!(queue.is_empty() && queue.first().is_empty() && queue.len() == 0);
+        assert!(queue.is_empty() && queue.first().is_empty());
+        assert_eq!(queue.len(), 0);
         queue.tail(64).extend_from_slice(b"abc");
         assert!(queue.detach().is_none());
         queue.advance(3);
