@@ -3,11 +3,12 @@
 //! `ws-bench serve NAME [MODE]` listens on a free port of 127.0.0.1 and prints `listening on ws://ADDR/`; one thread,
 //! whole messages back. `MODE` is `plain` (no compression) unless it is given: `takeover[,BITS[,LEVEL]]` and
 //! `no-takeover[,BITS[,LEVEL]]` compress every message, `fan-out` sends each to all connections. `ws-bench list [MODE]`
-//! prints the names, `ws-bench chart IN.json OUT.svg` draws. What is measured, and how, is in `xtask/src/bench`.
+//! prints the names, `ws-bench chart IN.json OUT.svg` draws. `ws-bench ask NAME URL MESSAGES BYTES` is a rival's client. What is measured, and how, is in `xtask/src/bench`.
 
 #![forbid(unsafe_code)]
 
 // layer 1
+mod ask;
 mod chart;
 mod serve;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         ["list", mode] => Mode::parse(mode).map_or_else(usage, list),
         ["serve", name] => serve::run(name, Mode::Plain),
         ["serve", name, mode] => Mode::parse(mode).map_or_else(usage, |mode| serve::run(name, mode)),
+        ["ask", name, url, messages, bytes] => ask::run(name, url, messages, bytes),
         ["chart", input, output] => chart::draw(input, output),
         _ => usage(),
     };
@@ -42,7 +44,7 @@ fn list(mode: Mode) -> Result<(), Box<dyn std::error::Error>> {
 
 fn usage() -> Result<(), Box<dyn std::error::Error>> {
     Err(
-        "usage: ws-bench list [MODE] | serve NAME [MODE] | chart IN.json OUT.svg\n\
+        "usage: ws-bench list [MODE] | serve NAME [MODE] | ask NAME URL MESSAGES BYTES | chart IN.json OUT.svg\n\
          MODE: plain | fan-out | takeover[,BITS[,LEVEL]] | no-takeover[,BITS[,LEVEL]]"
             .into(),
     )
