@@ -29,6 +29,9 @@ const PINGS: (&str, &str) = ("30", "1");
 /// signals and table entries; far below one read buffer, which an idle connection must not hold.
 const MOST_PER_CONNECTION: f64 = 4096.0;
 
+/// Rounds that go before: what the allocator keeps of a crowd grows by some percent until the third, and not after.
+const SETTLING: usize = 2;
+
 pub(super) fn connections(options: &SoakOptions) -> usize {
     options.count(CONNECTIONS.0, CONNECTIONS.1)
 }
@@ -66,6 +69,10 @@ pub(super) async fn run(options: &SoakOptions, findings: &mut Findings) -> Resul
         SoakBound::AtMost(MOST_PER_CONNECTION),
     );
     crowd.leave().await;
+    for _ in 0..SETTLING {
+        Crowd::open(&dialer, count).await?.leave().await;
+        server.gauges_back_at(&fresh).await?;
+    }
     let before = server.gauges_back_at(&fresh).await?;
 
     let crowd = Crowd::open(&dialer, count).await?;
