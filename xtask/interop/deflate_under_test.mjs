@@ -67,8 +67,8 @@ async function asClient(serverBits, clientBits, takeover) {
   }
 }
 
-/** ws as server. */
-async function asServer(serverBits, clientBits, takeover) {
+/** ws as server, and a client that asks for `ours` bits or, if the server has more, for whatever it has. */
+async function asServer(serverBits, clientBits, takeover, ours = 15) {
   const listener = new WebSocketServer({
     port: 0,
     host: "127.0.0.1",
@@ -78,20 +78,22 @@ async function asServer(serverBits, clientBits, takeover) {
   await once(listener, "listening");
   listener.on("connection", (peer) => peer.on("message", (data, binary) => peer.send(data, { binary })));
   const url = `ws://127.0.0.1:${listener.address().port}/`;
-  const offer = "--deflate=threshold=0;client_max_window_bits;server_max_window_bits=15";
+  const offer = `--deflate=threshold=0;client_max_window_bits;server_max_window_bits=${ours}`;
   const arguments_ = ["client", "-P", "x", "-d", "0", "-c", "40", "-s", "3000", "-f", "1000", "--json", offer, url];
   const told = await new Promise((resolve, reject) =>
     execFile(program, arguments_, (error, stdout, stderr) => (error ? reject(new Error(stderr || error)) : resolve(JSON.parse(stdout)))),
   );
   listener.close();
   equal(told.messages.right, 40, "right");
-  equal(told.deflate.negotiated.includes(`client_max_window_bits=${clientBits}`), true, "parameters");
+  for (const parameter of [`server_max_window_bits=${serverBits}`, `client_max_window_bits=${clientBits}`])
+    equal(told.deflate.negotiated.includes(parameter), true, parameter);
 }
 
 let [passed, failed] = [0, 0];
-for (const [role, run] of [["client", asClient], ["server", asServer]]) {
-  for (const terms of TERMS) {
-    const name = `ws as ${role}: server ${terms[0]} bits, client ${terms[1]} bits, takeover ${terms[2]}`;
+for (const [role, run, all] of [["client", asClient, TERMS], ["server", asServer, [...TERMS, [14, 12, true, 12]]]]) {
+  for (const terms of all) {
+    const asked = terms.length > 3 ? `, ${terms[3]} asked for` : "";
+    const name = `ws as ${role}: server ${terms[0]} bits, client ${terms[1]} bits, takeover ${terms[2]}${asked}`;
     try {
       await run(...terms);
       passed += 1;

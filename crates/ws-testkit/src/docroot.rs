@@ -121,6 +121,12 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_what_was_negotiated() {
+        assert!(PAGE.contains(r#"subprotocol " + (opened.protocol || "none")"#));
+        assert!(PAGE.contains(r#"(opened.extensions ? ", extensions " + opened.extensions : "")"#));
+    }
+
+    #[test]
     fn the_page_shows_what_peers_send_as_text_only() {
         for markup in [
             "innerHTML",

@@ -21,9 +21,8 @@ const REPORT_LIMIT: Duration = Duration::from_secs(60);
 const AT_A_TIME: &str = "4";
 /// Every message is compressed: kosoku counts one that is legally sent plain as an error.
 const SERVER_DEFLATE: &str = "--deflate=threshold=0";
-/// The same, windows of any size, and no context where the server wants none: kosoku asks for 9 and for 15 bits, our
-/// client takes no answer above its offer, and a case that asks for no context takeover is left out (UNIMPLEMENTED) unless
-/// the client has offered it.
+/// The same, windows of any size, and no context where the server wants none: kosoku asks for 9 and for 15 bits, and a
+/// case that asks for no context takeover is left out (UNIMPLEMENTED) unless the client has offered it.
 const CLIENT_DEFLATE: &str =
     "--deflate=threshold=0;server_max_window_bits=15;client_max_window_bits;client_no_context_takeover";
 /// The name under which the client reports.

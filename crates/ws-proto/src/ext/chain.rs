@@ -241,10 +241,16 @@ impl Incoming {
     ) -> Result<(), ProtocolError> {
         undo(&mut self.outer, frame, limit)?;
         if let (true, Some(deflate)) = (compressed, &mut self.deflate) {
-            let mut inflated = Vec::new();
+            let mut inflated: Vec<u8> = Vec::new();
             let mut sink = |piece: &[u8]| {
                 if piece.len() > limit - inflated.len().min(limit) {
                     return Err(ProtocolError::MessageTooBig);
+                }
+                // As the assembly buffer grows: doubling would take up to twice the limit.
+                let wanted = inflated.len() + piece.len();
+                if wanted > inflated.capacity() {
+                    let room = (inflated.capacity() * 2).min(limit).max(wanted);
+                    inflated.reserve_exact(room - inflated.len());
                 }
                 inflated.extend_from_slice(piece);
                 Ok(())

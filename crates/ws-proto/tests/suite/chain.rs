@@ -244,3 +244,48 @@ fn deflate_has_its_place_in_the_order() {
         }
     }
 }
+
+/// Frames that another extension wants to see are gathered before they are inflated: the limit is as exact there.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_limit_is_exact_for_what_is_inflated_beside_other_extensions() {
+    let limit = 50_000;
+    let build = |agreement: &ws_proto::DeflateAgreement| {
+        let mut extensions = Extensions::new();
+        extensions.add_deflate(agreement.clone()).unwrap();
+        extensions
+            .add_frames(
+                "shift",
+                ReservedBits::RSV2,
+                Arc::new(Shift(9, ReservedBits::RSV2)),
+            )
+            .unwrap();
+        extensions
+    };
+    let (client, server) = crate::deflate::Terms::of(12, true).agree(0, 6);
+    let [client, server] = [client, server].map(|one| build(one.deflate().unwrap()));
+    let mut config = ws_proto::Config::server();
+    config.limits.max_message_size = limit;
+    for pieces in [1, 2, 7] {
+        for (length, fits) in [(limit, true), (limit + 1, false)] {
+            let message = "x".repeat(length);
+            let mut pair = Pair::with(ws_proto::Config::client(), config.clone()).extended(&client, &server);
+            let size = length.div_ceil(pieces);
+            for (number, piece) in message.as_bytes().chunks(size).enumerate() {
+                let send = pair.client.connection.sender();
+                send.send_fragment(ws_proto::MessageKind::Text, piece, number + 1 == pieces)
+                    .unwrap();
+            }
+            pair.run();
+            let expected = if fits {
+                Seen::Text(message)
+            } else {
+                Seen::Error(ProtocolError::MessageTooBig)
+            };
+            assert!(
+                pair.server.take_seen()[0] == expected,
+                "{length} in {pieces} frames"
+            );
+        }
+    }
+}

@@ -1,7 +1,11 @@
 //! `--deflate` at both ends: what is negotiated, what is told about it, and that every protocol still holds.
 
-use ws_proto::{Config, DeflateConfig};
-use ws_testkit::{ClientOptions, ClientRun, ExitStatus, Protocol, TestServer};
+use std::sync::Arc;
+
+use bytes::Buf;
+use tokio::net::TcpStream;
+use ws_proto::{Config, DeflateConfig, Event, Extensions, MaskKey, MessageKind, ReceivePath, Role, SendPath};
+use ws_testkit::{ClientOptions, ClientRun, ExitStatus, Protocol, RawPeer, TestServer};
 
 use super::{answering, client, echo};
 
@@ -51,6 +55,64 @@ async fn every_protocol_holds_with_compression() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// test-echo answers frame by frame, also where frames are compressed: as many frames, the opcode on the first one, FIN on
+/// the last. Which byte stands in which frame is the compressor's choice; the message is the same.
+#[tokio::test]
+async fn echo_keeps_the_number_of_frames_and_answers_a_ping_between_them() {
+    let config = DeflateConfig::default().with_threshold(0);
+    let server = serve(Some(config.clone())).await;
+    let offer = &config.offers()[0];
+    let (answer, _) = config.answer(offer).unwrap();
+    let mut extensions = Extensions::new();
+    extensions.add_deflate(config.confirm(&answer).unwrap()).unwrap();
+
+    let mut peer = RawPeer::new(TcpStream::connect(server.local_addr()).await.unwrap());
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: echo\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n"
+    );
+    peer.send_bytes(request.as_bytes()).await.unwrap();
+    let head = peer.expect_head().await.unwrap();
+    assert!(head.contains(&answer.to_string()), "{head}");
+
+    let config = Arc::new(Config::client());
+    let key = || MaskKey([1, 2, 3, 4]);
+    let mut send = SendPath::client(config.clone(), Box::new(key)).with_extensions(&extensions);
+    let mut receive = ReceivePath::new(Role::Client, config).with_extensions(&extensions);
+    let long = "much the same, ".repeat(5000);
+    // The second message refers to the first.
+    for _ in 0..2 {
+        // One cut inside a character, one empty, one long.
+        let parts: [&[u8]; 5] = [b"Gr\xC3", b"", b"\xBC\xC3\x9Fe ", long.as_bytes(), b""];
+        let mut wire = Vec::new();
+        for (place, part) in parts.iter().enumerate() {
+            let opcode = if place == 0 { 1 } else { 0 };
+            let (fin, first) = (place == 4, place == 0);
+            send.send_fragment(MessageKind::Text, part, fin).unwrap();
+            send.ping(b"between").unwrap();
+            peer.send_bytes(&send.copy_to_bytes(send.remaining()))
+                .await
+                .unwrap();
+            let frame = peer.next_frame().await.unwrap();
+            let rsv = if first { 4 } else { 0 };
+            assert_eq!(
+                (frame.opcode, frame.fin, frame.rsv),
+                (opcode, fin, rsv),
+                "{place}"
+            );
+            wire.extend(frame.encode());
+            let pong = peer.next_frame().await.unwrap();
+            assert_eq!((pong.opcode, pong.rsv, &*pong.payload), (10, 0, &b"between"[..]));
+        }
+        let mut input = wire.as_mut_slice();
+        match receive.next(&mut input) {
+            Ok(Some(Event::Text(text))) => assert!(text == format!("Grüße {long}")),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -134,7 +134,26 @@ impl DeflateConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::WindowBits;
+    use super::{DeflateConfig, WindowBits};
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let default = DeflateConfig {
+            server_max_window_bits: WindowBits::new(12),
+            client_max_window_bits: WindowBits::new(12),
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            threshold: 1024,
+            level: 1,
+        };
+        assert_eq!(DeflateConfig::new(), default);
+        let forgetful = DeflateConfig {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            ..default
+        };
+        assert_eq!(DeflateConfig::no_context_takeover(), forgetful);
+    }
 
     #[test]
     fn window_bits_are_8_to_15_and_written_without_zeroes() {

@@ -146,11 +146,9 @@ impl DeflateConfig {
             }
             (Some(ClientWindow::AtMost(_)), Some(_)) => {}
         }
-        // RFC 7692 §7.1.2.1: an answer has at most what the offer had. Nothing at all answers the second offer.
-        match (answer.server_max_window_bits, wish.server_max_window_bits) {
-            (Some(answered), Some(offered)) if answered > offered => None,
-            _ => Some(self.agree(Role::Client, &answer)),
-        }
+        // RFC 7692 §7.1.2.1: with a larger window than the first offer asks for, or with none, the answer is to the second
+        // one, which asks for none: "A server may include" the parameter even if the offer "didn't include" it.
+        Some(self.agree(Role::Client, &answer))
     }
 
     fn wish(&self) -> Said {
@@ -456,9 +454,12 @@ mod tests {
             confirmed(&twelve, "; server_max_window_bits=10; client_max_window_bits=9"),
             Some((10, true, 9, true))
         );
-        // Never more than offered.
-        assert_eq!(confirmed(&twelve, "; server_max_window_bits=13"), None);
+        // Never more than offered, and the second offer asks for no window of the server.
         assert_eq!(confirmed(&twelve, "; client_max_window_bits=13"), None);
+        assert_eq!(
+            confirmed(&twelve, "; server_max_window_bits=13"),
+            Some((13, true, 12, true))
+        );
         // A client that does not want to keep context does not, even if the server does not care.
         let forgets = DeflateConfig::no_context_takeover();
         assert_eq!(confirmed(&forgets, ""), Some((15, true, 12, false)));

@@ -8,6 +8,7 @@ mod receive;
 mod send;
 
 mod memory;
+mod reach;
 
 use std::sync::{Arc, Mutex};
 

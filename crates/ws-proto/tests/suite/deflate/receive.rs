@@ -62,12 +62,12 @@ pub(super) fn text(text: &str) -> Seen {
     Seen::Text(text.to_owned())
 }
 
-fn corrupt() -> Vec<Seen> {
+pub(super) fn corrupt() -> Vec<Seen> {
     vec![Seen::Error(ProtocolError::CompressedData)]
 }
 
 /// A block that is not compressed, not final: `bytes` as they are.
-fn stored(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn stored(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap();
     let mut block = vec![0x00];
     block.extend(length.to_le_bytes());
@@ -77,7 +77,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A fixed block (RFC 1951 §3.2.6) with one reference of length 3, then an empty block up to the tail.
-fn reference(distance: usize) -> Vec<u8> {
+pub(super) fn reference(distance: usize) -> Vec<u8> {
     let (base, symbol) = (0..30_u32)
         .map(|symbol| {
             let base = match symbol {
