@@ -11,9 +11,10 @@ mod error;
 mod pool;
 mod signal;
 
-// 2: timers, input, memory for large messages
+// 2: timers, turns, input, memory for large messages
 mod input;
 mod large;
+mod line;
 mod wheel;
 
 // 3: a connection without its receive path

@@ -81,3 +81,49 @@ async fn after_a_turn_the_runtime_looks_at_other_sockets() {
     );
     busy.abort();
 }
+
+/// Beside many connections with endless input a word was noticed when each of them had had its turn.
+#[tokio::test]
+async fn few_of_those_whose_turn_is_over_have_another_before_the_runtime_looks_at_other_sockets() {
+    const LOUD: usize = 50;
+    /// What is read at once of tiny messages.
+    const READ: usize = 8 * 1024;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap());
+    let (far, near) = tokio::join!(far, listener.accept());
+    let (mut far, (mut near, _)) = (far.unwrap(), near.unwrap());
+
+    let read = Arc::new(AtomicUsize::new(0));
+    let busy: Vec<_> = (0..LOUD)
+        .map(|_| {
+            let mut server = socket(
+                Firehose {
+                    frame: frame(Role::Client, BINARY, true, b""),
+                    read: Arc::clone(&read),
+                },
+                Role::Server,
+            );
+            tokio::spawn(async move { while let Ok(Some(_)) = server.recv().await {} })
+        })
+        .collect();
+    let heard_at = Arc::clone(&read);
+    let listening = tokio::spawn(async move {
+        near.read_u8().await.unwrap();
+        heard_at.load(Ordering::Relaxed)
+    });
+    // Each has had a first turn, of unknown messages, and stands in line.
+    while read.load(Ordering::Relaxed) < LOUD * (TURN / 2 + READ) {
+        tokio::task::yield_now().await;
+    }
+
+    far.write_all(b"x").await.unwrap();
+    let said = read.load(Ordering::Relaxed);
+    let heard = listening.await.unwrap();
+    assert!(
+        heard - said < LOUD / 2 * READ,
+        "{} turns of others went by",
+        (heard - said) / READ
+    );
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+}

@@ -16,6 +16,7 @@ use crate::hits::Limit;
 use crate::socket::error::{Lost, SocketError};
 use crate::socket::input::ReadBuffer;
 use crate::socket::large;
+use crate::socket::line;
 use crate::socket::pool;
 use crate::socket::signal::Signal;
 
@@ -267,7 +268,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
     }
 
-    /// Lets others have their turn: the task goes to the end of the runtime's queue, without memory of the pool.
+    /// Lets others have their turn: the task stands in line, without memory of the pool.
     fn yield_turn(
         &mut self,
         cx: &mut Context<'_>,
@@ -277,9 +278,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
         self.turn.owe();
-        // Not by waking the task: it would run again before the runtime has looked at other sockets, which with busy
-        // tasks it does after 61 of their turns only. What tokio defers runs after that look. The future need not
-        // live on: its first poll has handed the waker over.
+        if line::stand(cx.waker()) {
+            return Poll::Pending;
+        }
+        // Not by waking the task: it would run again before the runtime has looked at other sockets. What tokio defers
+        // runs after that look. The future need not live on: its first poll has handed the waker over.
         pin!(tokio::task::yield_now()).poll(cx).map(|()| Wake::Data)
     }
 
