@@ -30,6 +30,14 @@ fn assert_one_more(scene: &Scene, before: (usize, usize), is_clean: bool) {
     assert_eq!(scene.ends.seen(), expected, "clean and unclean endings");
 }
 
+/// The server ends TCP, and once the peer has gone, too, one session more has ended cleanly since `before`.
+async fn ends_cleanly(scene: &Scene, mut peer: RawPeer<DuplexStream>, before: (usize, usize)) {
+    peer.expect_end().await.unwrap();
+    drop(peer);
+    sleep(Duration::from_millis(1)).await;
+    assert_one_more(scene, before, true);
+}
+
 #[tokio::test(start_paused = true)]
 async fn c08_both_close_at_once() {
     Scene::new()
@@ -42,10 +50,7 @@ async fn c08_both_close_at_once() {
             ];
             peer.send_bytes(&both.concat()).await.unwrap();
             peer.expect(&RawFrame::close(3000, "enough")).await.unwrap();
-            peer.expect_end().await.unwrap();
-            drop(peer);
-            sleep(Duration::from_millis(1)).await;
-            assert_one_more(scene, before, true);
+            ends_cleanly(scene, peer, before).await;
         })
         .await;
 }
@@ -75,10 +80,7 @@ async fn c09_an_answer_below_ten_seconds_is_clean() {
             let mut peer = closed_by_the_server(scene).await;
             sleep(Duration::from_millis(9_900)).await;
             peer.send(&RawFrame::close(3000, "").masked(MASK)).await.unwrap();
-            peer.expect_end().await.unwrap();
-            drop(peer);
-            sleep(Duration::from_millis(1)).await;
-            assert_one_more(scene, before, true);
+            ends_cleanly(scene, peer, before).await;
         })
         .await;
 }
@@ -125,10 +127,7 @@ async fn c11_a_mebibyte_that_waits_goes_out_before_the_close_frame() {
             assert_eq!((data.opcode, data.payload.len()), (2, BULK));
             peer.expect(&RawFrame::close(3000, "")).await.unwrap();
             peer.send(&RawFrame::close(3000, "").masked(MASK)).await.unwrap();
-            peer.expect_end().await.unwrap();
-            drop(peer);
-            sleep(Duration::from_millis(1)).await;
-            assert_one_more(scene, before, true);
+            ends_cleanly(scene, peer, before).await;
         })
         .await;
 }
