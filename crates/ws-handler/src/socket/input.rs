@@ -59,6 +59,9 @@ impl ReadBuffer {
             let count = std::mem::take(&mut self.direct) as usize;
             return receive.received_direct(count);
         }
+        if self.start == self.end {
+            return Ok(None);
+        }
         let Some(chunk) = &mut self.chunk else {
             return Ok(None);
         };

@@ -103,6 +103,7 @@ impl Lender {
 }
 
 impl Pool {
+    #[inline]
     fn lend_chunk(&mut self) -> Chunk {
         if self.lender.out() >= MAX_LENT {
             return Chunk::alone(vec![0; SMALL_READ_BUFFER].into());
@@ -117,6 +118,7 @@ impl Pool {
     }
 
     /// Takes a read buffer back. One that was lent elsewhere, or by nobody, is freed.
+    #[inline]
     fn take_chunk_back(&mut self, mut chunk: Chunk) {
         match &chunk.0.lender {
             Some(lender) if Arc::ptr_eq(lender, &self.lender) => {}
@@ -135,12 +137,14 @@ impl Pool {
         }
     }
 
+    #[inline]
     fn take_receive_back(&mut self, memory: ReceiveMemory) {
         if memory.capacity() <= MAX_IDLE_CAPACITY && self.receive.len() < MAX_IDLE {
             self.receive.push(memory);
         }
     }
 
+    #[inline]
     fn take_send_back(&mut self, memory: SendMemory) {
         if memory.capacity() <= MAX_IDLE_CAPACITY && self.send.len() < MAX_IDLE {
             self.send.push(memory);
@@ -156,6 +160,7 @@ pub(crate) struct Loan {
 }
 
 /// Lends what a batch needs: a read buffer, and of the others what is asked for.
+#[inline]
 pub(crate) fn lend(receive: bool, send: bool) -> Loan {
     POOL.with_borrow_mut(|pool| Loan {
         chunk: pool.lend_chunk(),
@@ -165,6 +170,7 @@ pub(crate) fn lend(receive: bool, send: bool) -> Loan {
 }
 
 /// Takes back what is left of a loan.
+#[inline]
 pub(crate) fn give_back(chunk: Option<Chunk>, receive: Option<ReceiveMemory>, send: Option<SendMemory>) {
     if chunk.is_none() && receive.is_none() && send.is_none() {
         return;

@@ -31,15 +31,28 @@ pub fn apply_mask(key: MaskKey, payload: &mut [u8]) {
 #[inline]
 fn apply_short(key: MaskKey, payload: &mut [u8]) {
     let wide = u64::from(u32::from_ne_bytes(key.0));
-    let wide = (wide << 32 | wide).to_ne_bytes();
+    let wide = wide << 32 | wide;
     let mut words = payload.chunks_exact_mut(8);
     for word in &mut words {
-        for (byte, key) in word.iter_mut().zip(&wide) {
-            *byte ^= key;
+        mask_word(word, wide);
+    }
+    let mut halves = words.into_remainder().chunks_exact_mut(4);
+    for half in &mut halves {
+        if let Some(half) = half.first_chunk_mut::<4>() {
+            *half = (u32::from_ne_bytes(*half) ^ u32::from_ne_bytes(key.0)).to_ne_bytes();
         }
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(&wide) {
+    // At most three.
+    for (byte, key) in halves.into_remainder().iter_mut().zip(&key.0) {
         *byte ^= key;
+    }
+}
+
+/// Eight bytes in one register.
+#[inline]
+fn mask_word(word: &mut [u8], wide: u64) {
+    if let Some(word) = word.first_chunk_mut::<8>() {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
 }
 

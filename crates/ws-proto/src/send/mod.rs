@@ -1,8 +1,8 @@
 //! The sending machine: frames out, in an order that is legal whoever asks (RFC 6455 §5, §6.1, §7.1).
 //!
 //! Here: the path itself and whole messages. Beside it: fragmented messages in `fragment`, pings and pongs in
-//! `control`, the closing handshake in `close`, payloads that are not copied in `large`, the way to the transport
-//! in `output`. When to write, and what the peer's frames mean, is not decided here.
+//! `control`, the closing handshake in `close`, payloads that are not copied in `large`, small ones that need no
+//! second thought in `short`, the way to the transport in `output`. When to write, and what the peer's frames mean, is not decided here.
 
 mod backlog;
 mod closing;
@@ -17,6 +17,7 @@ mod control;
 mod fragment;
 mod large;
 mod output;
+mod short;
 
 #[cfg(test)]
 mod tests;

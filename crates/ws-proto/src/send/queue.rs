@@ -52,6 +52,13 @@ impl Queue {
         self.backlog().tail(additional)
     }
 
+    /// The end of the chunk, with room for `additional` more bytes, if there is memory and no more than `most` waits.
+    #[inline]
+    pub(crate) fn short_tail(&mut self, additional: usize, most: usize) -> Option<&mut Vec<u8>> {
+        let backlog = self.0.as_mut().filter(|backlog| backlog.len() <= most)?;
+        Some(backlog.tail(additional))
+    }
+
     /// Appends a payload by reference.
     pub(crate) fn push_shared(&mut self, bytes: Bytes) {
         self.backlog().push_shared(bytes);

@@ -67,6 +67,15 @@ impl<'a, IO> SendData<'a, IO> {
         self
     }
 
+    /// Queues a small message that nothing stands against.
+    #[inline]
+    fn send_short(&mut self) -> bool {
+        match self.frame {
+            Frame::Message(kind) => self.link.send.short_message(kind, self.payload),
+            Frame::Fragment { .. } => false,
+        }
+    }
+
     /// Queues the frame, or its header if the payload is large. `true`: all of it is queued.
     fn begin(&mut self) -> Result<bool, SocketError> {
         self.link.prepare();
@@ -125,6 +134,9 @@ impl<IO: AsyncWrite + Unpin> Future for SendData<'_, IO> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if !this.begun {
+            if this.send_short() {
+                return Poll::Ready(Ok(()));
+            }
             ready!(this.link.poll_room(cx))?;
             if this.begin()? {
                 return Poll::Ready(Ok(()));

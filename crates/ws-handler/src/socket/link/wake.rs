@@ -247,6 +247,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
 
     /// Borrows what a batch needs from the pool: a buffer to read into, and what the paths work with. Kept until
     /// [`park`](Self::park).
+    #[inline]
     pub(super) fn borrow_memory(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
         let loan = pool::lend(receive.is_detached(), !self.send.has_memory());
         buffer.put(loan.chunk);
@@ -286,6 +287,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         pin!(tokio::task::yield_now()).poll(cx).map(|()| Wake::Data)
     }
 
+    #[inline]
     fn give_memory_back(&mut self, receive: &mut ReceivePath, buffer: &mut ReadBuffer) {
         self.turn.end();
         self.flags.borrows = false;
