@@ -1,10 +1,12 @@
 //! Compressors and inflaters that belong to a thread, not to a connection.
 //!
-//! A connection takes one for a message and gives it back (a compressor with context takeover: when it has been idle),
-//! so that their number follows the messages that are in work, not the connections that are open. Not here: what a
-//! connection keeps of its context in between (`ws_proto`).
+//! A connection takes one for a message and gives it back (a compressor with context takeover: when its turn is over,
+//! or some time later if its next turn is expected soon), so that their number follows the messages that are in work,
+//! not the connections that are open. Not here: what a connection keeps of its context in between, and whether it keeps
+//! a compressor (`ws_proto`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ws_proto::{CodecPool, Deflater, DeflaterSettings, Inflater};
 
@@ -14,7 +16,16 @@ const MAX_IDLE_INFLATERS: usize = 16;
 /// with context takeover, many may fall idle together.
 const MAX_IDLE_DEFLATERS: usize = 16;
 
+/// Compressors that the connections of this process may keep between their turns. A few dozen on each thread are worth
+/// keeping; this says what a crowd of peers can make of it at most, 90 MiB at a window of 4 KiB and 150 at 32.
+const MAX_KEPT: usize = 512;
+
+/// How many are kept.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
+    /// Turns of connections that compress, wrapping.
+    static TURNS: Cell<u32> = const { Cell::new(0) };
     static IDLE: RefCell<Idle> = const { RefCell::new(Idle { inflaters: Vec::new(), deflaters: Vec::new() }) };
 }
 
@@ -65,6 +76,22 @@ impl CodecPool for ThreadCodecs {
             }
             deflaters.push(deflater);
         });
+    }
+
+    fn begin_turn(&self) -> u32 {
+        let turn = TURNS.get().wrapping_add(1);
+        TURNS.set(turn);
+        turn
+    }
+
+    fn reserve(&self) -> bool {
+        let one_more = |kept| (kept < MAX_KEPT).then_some(kept + 1);
+        KEPT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    fn release(&self) {
+        KEPT.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -43,6 +43,10 @@ impl Compressor {
         match *self {}
     }
 
+    pub(crate) fn end_turn(&mut self) {
+        match *self {}
+    }
+
     pub(crate) fn hibernate(&mut self) {
         match *self {}
     }

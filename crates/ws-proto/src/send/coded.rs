@@ -159,7 +159,7 @@ impl SendPath {
     }
 
     /// Whether a compressor is held between messages: about 170 KiB at a window of 4 KiB. Only with context
-    /// takeover, and only after the first compressed message.
+    /// takeover, and only after the first compressed message; see [`detach`](Self::detach).
     #[inline]
     #[must_use]
     pub fn holds_compressor(&self) -> bool {
@@ -169,6 +169,17 @@ impl SendPath {
                 .as_ref()
                 .is_some_and(|deflate| deflate.holds_codec()),
             None => false,
+        }
+    }
+
+    /// The connection goes to wait: see [`detach`](Self::detach).
+    pub(super) fn end_turn(&mut self) {
+        if let Some(deflate) = self
+            .extensions
+            .as_mut()
+            .and_then(|extensions| extensions.deflate.as_mut())
+        {
+            deflate.end_turn();
         }
     }
 

@@ -97,10 +97,14 @@ impl SendPath {
         self.queue.attach(memory)
     }
 
-    /// Takes the memory back when nothing waits to be written, so that an idle connection holds none.
+    /// Takes the memory back when nothing waits to be written, so that an idle connection holds none. To be called when
+    /// the connection goes to wait: what compresses goes back to its pool, too, unless it is worth keeping.
     #[inline]
     #[must_use]
     pub fn detach(&mut self) -> Option<SendMemory> {
+        if self.extensions.is_some() {
+            self.end_turn();
+        }
         self.queue.detach()
     }
 

@@ -6,6 +6,7 @@ use super::TAIL;
 use super::deflater::{Deflater, DeflaterSettings};
 use super::history::History;
 use super::negotiate::DeflateAgreement;
+use super::pace::Pace;
 use super::pool::CodecPool;
 
 /// One direction of a connection: what this end compresses.
@@ -23,6 +24,9 @@ pub(crate) struct Compressor {
     codec: Option<Box<Deflater>>,
     /// A fragmented message is open and compressed.
     open: bool,
+    /// The codec is one of those that the pool lets connections keep.
+    kept: bool,
+    pace: Pace,
     /// Bytes of messages before, and on the wire.
     counted: (u64, u64),
 }
@@ -41,6 +45,8 @@ impl Compressor {
             history: History::new(window.bytes()),
             codec: None,
             open: false,
+            kept: false,
+            pace: Pace::default(),
             counted: (0, 0),
         }
     }
@@ -80,6 +86,9 @@ impl Compressor {
                 out.push(0x00);
             }
         } else {
+            if let (true, Some(pool)) = (self.takeover, self.pool) {
+                self.pace.begin(pool);
+            }
             let mut codec = self.take_codec();
             codec.compress(payload, out);
             self.codec = Some(codec);
@@ -117,6 +126,22 @@ impl Compressor {
         self.codec.is_some()
     }
 
+    /// The connection goes to wait. Unless a message is open, it keeps the codec only if that will still be in the caches
+    /// the next time, and if not too many are kept: see [`Pace`].
+    pub(crate) fn end_turn(&mut self) {
+        let apart = self.pace.end();
+        if self.open || self.codec.is_none() {
+            return;
+        }
+        let keeps = !(apart && self.settings.are_quick_to_load());
+        let reserve = || self.pool.is_none_or(|pool| pool.reserve());
+        if keeps && (self.kept || reserve()) {
+            self.kept = true;
+        } else {
+            self.give_back();
+        }
+    }
+
     /// Gives the codec back unless a message is open. With context takeover the history stays and another codec
     /// goes on from there.
     pub(crate) fn hibernate(&mut self) {
@@ -151,8 +176,13 @@ impl Compressor {
     }
 
     fn give_back(&mut self) {
-        if let (Some(codec), Some(pool)) = (self.codec.take(), self.pool) {
+        let (codec, kept) = (self.codec.take(), std::mem::take(&mut self.kept));
+        let Some(pool) = self.pool else { return };
+        if let Some(codec) = codec {
             pool.give_deflater(codec);
+        }
+        if kept {
+            pool.release();
         }
     }
 }

@@ -20,6 +20,12 @@ pub struct DeflaterSettings {
 }
 
 impl DeflaterSettings {
+    /// Whether loading a whole history takes no longer than compressing with memory that is in no cache. Not where there
+    /// is much to load and the level goes through little memory.
+    pub(super) fn are_quick_to_load(self) -> bool {
+        self.window.value() <= 13 || self.level >= 4
+    }
+
     fn backend(self) -> Backend {
         Backend {
             level: i32::from(self.level.clamp(1, 9)),

@@ -13,6 +13,8 @@ mod negotiate;
 
 mod pool;
 
+mod pace;
+
 mod compress;
 mod decompress;
 
