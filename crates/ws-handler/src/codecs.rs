@@ -12,9 +12,10 @@ use ws_proto::{CodecPool, Deflater, DeflaterSettings, Inflater};
 
 /// Inflaters a thread keeps: about 64 KiB each. One is the rule; others are for messages that arrive in parts.
 const MAX_IDLE_INFLATERS: usize = 16;
-/// Compressors a thread keeps: about 170 KiB each at a window of 4 KiB. One is the rule for each kind of settings;
-/// with context takeover, many may fall idle together.
-const MAX_IDLE_DEFLATERS: usize = 16;
+/// Compressors a thread keeps: about 170 KiB each at a window of 4 KiB, 280 KiB at 32 KiB. One is the rule for each kind
+/// of settings. With context takeover many may fall idle together; sixteen of them were 4.5 MB of a thread that does
+/// nothing, to save the few that wake next some page faults.
+const MAX_IDLE_DEFLATERS: usize = 2;
 
 /// Compressors that the connections of this process may keep between their turns. A few dozen on each thread are worth
 /// keeping; this says what a crowd of peers can make of it at most, 90 MiB at a window of 4 KiB and 150 at 32.
@@ -176,7 +177,7 @@ mod tests {
                 });
             }
             pairs = waiting.join_all().await;
-            assert_eq!(idle(), (1, 8));
+            assert_eq!(idle(), (1, super::MAX_IDLE_DEFLATERS));
         }
     }
 

@@ -54,7 +54,8 @@ pub(crate) struct MessageLimits {
 pub(crate) struct SessionLimits {
     messages: Arc<Config>,
     fragments: Arc<Config>,
-    pub(crate) sizes: MessageLimits,
+    /// `None`: the codec's own limit holds for both kinds, which is the rule.
+    pub(crate) sizes: Option<Arc<MessageLimits>>,
 }
 
 impl MessageLimits {
@@ -77,13 +78,14 @@ impl MessageLimits {
 
 impl SessionLimits {
     pub(crate) fn new(limits: RouteLimits) -> Self {
+        let sizes = MessageLimits {
+            max_text: limits.max_text,
+            max_binary: limits.max_binary,
+        };
         Self {
             messages: Arc::new(limits.config.clone().with_delivery(Delivery::Message)),
             fragments: Arc::new(limits.config.with_delivery(Delivery::Fragment)),
-            sizes: MessageLimits {
-                max_text: limits.max_text,
-                max_binary: limits.max_binary,
-            },
+            sizes: (sizes.max_text != sizes.max_binary).then(|| Arc::new(sizes)),
         }
     }
 

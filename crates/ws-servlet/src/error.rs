@@ -73,7 +73,11 @@ impl Error for BuildError {
 ///
 /// Any error becomes one with `?`. For that it cannot itself implement [`Error`]; [`source`](Self::source) gives
 /// what is inside.
-pub struct EndpointError {
+///
+/// One pointer: every callback of every open connection has a place for one.
+pub struct EndpointError(Box<Failure>);
+
+struct Failure {
     code: CloseCode,
     reason: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -89,36 +93,40 @@ impl EndpointError {
         } else {
             CloseCode::INTERNAL_ERROR
         };
-        Self {
+        Self(Box::new(Failure {
             code,
             reason: reason.into(),
             source: None,
-        }
+        }))
     }
 
     /// An error with nothing but a text, which is logged; the peer gets 1011 without it.
     pub fn message(text: impl Into<String>) -> Self {
-        let source: Box<dyn Error + Send + Sync> = text.into().into();
-        Self {
+        Self::internal(text.into().into())
+    }
+
+    /// An error that is logged and not told.
+    fn internal(source: Box<dyn Error + Send + Sync>) -> Self {
+        Self(Box::new(Failure {
             code: CloseCode::INTERNAL_ERROR,
             reason: String::new(),
             source: Some(source),
-        }
+        }))
     }
 
     /// The code that the connection is closed with.
     pub fn code(&self) -> CloseCode {
-        self.code
+        self.0.code
     }
 
     /// The reason that goes with it; empty unless the callback chose one. Errors are not told to peers.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.0.reason
     }
 
     /// What the callback returned.
     pub fn source(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 
     /// Does this only say that a connection was closing or lost?
@@ -135,19 +143,15 @@ impl EndpointError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for EndpointError {
     fn from(error: E) -> Self {
-        Self {
-            code: CloseCode::INTERNAL_ERROR,
-            reason: String::new(),
-            source: Some(Box::new(error)),
-        }
+        Self::internal(Box::new(error))
     }
 }
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.source {
+        match &self.0.source {
             Some(source) => source.fmt(out),
-            None => write!(out, "closes with {}: {}", self.code, self.reason),
+            None => write!(out, "closes with {}: {}", self.0.code, self.0.reason),
         }
     }
 }
@@ -155,9 +159,9 @@ impl fmt::Display for EndpointError {
 impl fmt::Debug for EndpointError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("EndpointError")
-            .field("code", &self.code)
-            .field("reason", &self.reason)
-            .field("source", &self.source)
+            .field("code", &self.0.code)
+            .field("reason", &self.0.reason)
+            .field("source", &self.0.source)
             .finish()
     }
 }

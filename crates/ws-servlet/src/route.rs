@@ -143,7 +143,7 @@ pub struct Selected {
 pub(crate) struct Opened {
     pub(crate) upgraded: Upgraded,
     pub(crate) route: Arc<RouteContext>,
-    pub(crate) sizes: MessageLimits,
+    pub(crate) sizes: Option<Arc<MessageLimits>>,
     pub(crate) attributes: http::Extensions,
 }
 

@@ -11,7 +11,6 @@ use ws_handler::{
     WebSocketFactory, is_upgrade_attempt,
 };
 
-use crate::context::MessageLimits;
 use crate::endpoint::Endpoint;
 use crate::error::BuildError;
 use crate::filter::{AnyFilter, Filter};
@@ -271,13 +270,10 @@ impl Shared {
         let accepted = checked.accept(subprotocol)?;
 
         let (config, sizes) = match selected.config.take() {
-            Some(config) => {
-                let sizes = MessageLimits::of_config(&config);
-                (config, sizes)
-            }
+            Some(config) => (config, None),
             None => (
                 Arc::clone(place.limits.config(selected.delivery)),
-                place.limits.sizes,
+                place.limits.sizes.clone(),
             ),
         };
         let route = Arc::clone(&place.context);

@@ -124,10 +124,11 @@ impl Extensions {
                 Agreed::Frames(_, extension) => {
                     if let Some(decoder) = extension.decoder() {
                         let outer = incoming.deflate.is_some();
+                        let frames = incoming.frames.get_or_insert_default();
                         let list = if outer {
-                            &mut incoming.outer
+                            &mut frames.outer
                         } else {
-                            &mut incoming.inner
+                            &mut frames.inner
                         };
                         list.push(decoder);
                     }
@@ -135,8 +136,11 @@ impl Extensions {
             }
         }
         // What is received goes the other way round.
-        incoming.inner.reverse();
-        incoming.outer.reverse();
+        if let Some(frames) = &mut incoming.frames {
+            frames.inner.reverse();
+            frames.outer.reverse();
+        }
+        incoming.legal = self.legal();
         (incoming.deflate.is_some() || incoming.gathers()).then(|| Box::new(incoming))
     }
 
@@ -150,10 +154,11 @@ impl Extensions {
                 Agreed::Frames(_, extension) => {
                     if let Some(encoder) = extension.encoder() {
                         let outer = outgoing.deflate.is_some();
+                        let frames = outgoing.frames.get_or_insert_default();
                         let list = if outer {
-                            &mut outgoing.outer
+                            &mut frames.outer
                         } else {
-                            &mut outgoing.inner
+                            &mut frames.inner
                         };
                         list.push(encoder);
                     }
@@ -198,24 +203,56 @@ pub(crate) struct LegalBits {
     pub(crate) later: ReservedBits,
 }
 
-/// What is done to received frames.
+/// What is done to received frames. All that a connection remembers of it between messages.
 #[derive(Default)]
 pub(crate) struct Incoming {
+    pub(crate) deflate: Option<Decompressor>,
+    /// Extensions beside permessage-deflate; `None` for nearly everybody.
+    frames: Option<Box<IncomingFrames>>,
+    /// The reserved bits that received frames may carry.
+    pub(crate) legal: LegalBits,
+    /// Bytes that came out of the open message so far: never above the message limit.
+    pub(crate) made: usize,
+}
+
+/// Extensions that see received frames whole.
+#[derive(Default)]
+struct IncomingFrames {
     /// Between the wire and permessage-deflate, in the order of application.
     outer: Vec<Box<dyn FrameDecoder>>,
-    pub(crate) deflate: Option<Decompressor>,
     /// Between permessage-deflate and the application.
     inner: Vec<Box<dyn FrameDecoder>>,
     /// The payload of the frame that is being gathered.
-    pub(crate) gathered: Vec<u8>,
-    /// Bytes that came out of the open message so far: never above the message limit.
-    pub(crate) made: usize,
+    gathered: Vec<u8>,
 }
 
 impl Incoming {
     /// Whether frames must be whole before anything is made of them.
     pub(crate) fn gathers(&self) -> bool {
-        !self.outer.is_empty() || !self.inner.is_empty()
+        self.frames.is_some()
+    }
+
+    /// Keeps a part of a frame until it is whole.
+    pub(crate) fn gather(&mut self, part: &[u8]) {
+        if let Some(frames) = &mut self.frames {
+            frames.gathered.extend_from_slice(part);
+        }
+    }
+
+    /// Bytes that are gathered.
+    pub(crate) fn gathered(&self) -> usize {
+        self.frames.as_ref().map_or(0, |frames| frames.gathered.len())
+    }
+
+    /// The frame that is whole now.
+    pub(crate) fn take_gathered(&mut self) -> Vec<u8> {
+        let frames = self.frames.as_mut();
+        frames.map_or_else(Vec::new, |frames| std::mem::take(&mut frames.gathered))
+    }
+
+    /// Bytes of compressed messages so far, both ways of counting: on the wire, and inflated.
+    pub(crate) fn inflated_bytes(&self) -> (u64, u64) {
+        self.deflate.as_ref().map_or((0, 0), |deflate| deflate.counted())
     }
 
     /// Whether a frame with these bits begins a compressed message.
@@ -225,7 +262,7 @@ impl Incoming {
 
     /// Nothing more comes of the message that is open.
     pub(crate) fn abandon(&mut self) {
-        self.gathered = Vec::new();
+        drop(self.take_gathered());
         if let Some(deflate) = &mut self.deflate {
             deflate.abandon();
         }
@@ -239,7 +276,9 @@ impl Incoming {
         compressed: bool,
         limit: usize,
     ) -> Result<(), ProtocolError> {
-        undo(&mut self.outer, frame, limit)?;
+        if let Some(frames) = &mut self.frames {
+            undo(&mut frames.outer, frame, limit)?;
+        }
         if let (true, Some(deflate)) = (compressed, &mut self.deflate) {
             let mut inflated: Vec<u8> = Vec::new();
             let mut sink = |piece: &[u8]| {
@@ -262,7 +301,9 @@ impl Incoming {
             frame.payload = inflated;
             frame.reserved = frame.reserved.without(ReservedBits::RSV1);
         }
-        undo(&mut self.inner, frame, limit)?;
+        if let Some(frames) = &mut self.frames {
+            undo(&mut frames.inner, frame, limit)?;
+        }
         // A bit whose owner did not understand it here has no meaning (RFC 6455 §5.2).
         if frame.reserved.is_empty() {
             Ok(())
@@ -295,9 +336,16 @@ impl fmt::Debug for Incoming {
 /// What is done to frames that are sent.
 #[derive(Default)]
 pub(crate) struct Outgoing {
+    pub(crate) deflate: Option<Compressor>,
+    /// Extensions beside permessage-deflate; `None` for nearly everybody.
+    frames: Option<Box<OutgoingFrames>>,
+}
+
+/// Extensions that see frames before they are sent.
+#[derive(Default)]
+struct OutgoingFrames {
     /// Between the application and permessage-deflate, in the order of application.
     inner: Vec<Box<dyn FrameEncoder>>,
-    pub(crate) deflate: Option<Compressor>,
     /// Between permessage-deflate and the wire.
     outer: Vec<Box<dyn FrameEncoder>>,
 }
@@ -305,7 +353,7 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Whether an extension other than permessage-deflate wants to see frames.
     pub(crate) fn has_frames(&self) -> bool {
-        !self.inner.is_empty() || !self.outer.is_empty()
+        self.frames.is_some()
     }
 
     /// Sends `frame` through every extension; what comes out goes to `next`.
@@ -315,11 +363,11 @@ impl Outgoing {
         compressed: bool,
         next: &mut dyn FnMut(ExtensionFrame),
     ) {
-        let Self {
-            inner,
-            deflate,
-            outer,
-        } = self;
+        let Self { deflate, frames } = self;
+        let (inner, outer): (&mut [_], &mut [_]) = match frames.as_deref_mut() {
+            Some(OutgoingFrames { inner, outer }) => (inner, outer),
+            None => (&mut [], &mut []),
+        };
         pass(inner, frame, &mut |mut frame| {
             if let (true, Some(deflate)) = (compressed, &mut *deflate) {
                 let mut payload = Vec::new();

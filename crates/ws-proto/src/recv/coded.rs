@@ -7,7 +7,7 @@ use super::check::OpenMessage;
 use super::{Coding, Machine, OpenFrame, Taken};
 use crate::config::{Delivery, Limits};
 use crate::error::ProtocolError;
-use crate::ext::{ExtensionFrame, Extensions, Incoming, ReservedBits};
+use crate::ext::{ExtensionFrame, Incoming, ReservedBits};
 use crate::frame::Opcode;
 use crate::message::MessageKind;
 use crate::utf8::Utf8Validator;
@@ -30,20 +30,6 @@ pub(super) fn coding(extensions: &mut Incoming, message: &mut OpenMessage, rsv: 
 }
 
 impl Machine {
-    /// Obeys what the handshake agreed on.
-    pub(super) fn set_extensions(&mut self, extensions: &Extensions) {
-        self.legal = extensions.legal();
-        self.extensions = extensions.incoming();
-        if self
-            .extensions
-            .as_ref()
-            .is_some_and(|extensions| extensions.gathers())
-        {
-            // No frame goes past an extension that wants to see all of them.
-            self.short = None;
-        }
-    }
-
     /// Takes what has arrived of the payload of a coded frame, unmasked already.
     pub(super) fn take_coded<'i>(
         &mut self,
@@ -63,7 +49,7 @@ impl Machine {
             made: extensions.made,
         };
         if frame.coding == Coding::Whole {
-            extensions.gathered.extend_from_slice(part);
+            extensions.gather(part);
             if !complete {
                 return Ok(Taken::More);
             }
@@ -83,15 +69,6 @@ impl Machine {
         };
         Ok(if delivered { Taken::Gathered } else { Taken::More })
     }
-
-    /// Bytes of compressed messages so far, both ways of counting: on the wire, and inflated. (0, 0) without
-    /// permessage-deflate.
-    pub(super) fn inflated_bytes(&self) -> (u64, u64) {
-        self.extensions
-            .as_ref()
-            .and_then(|extensions| extensions.deflate.as_ref())
-            .map_or((0, 0), |deflate| deflate.counted())
-    }
 }
 
 /// Shows a complete frame to every extension.
@@ -108,7 +85,7 @@ fn take_whole(
         },
         fin: frame.fin,
         reserved: frame.reserved,
-        payload: std::mem::take(&mut extensions.gathered),
+        payload: extensions.take_gathered(),
     };
     let limit = output.limits.max_message_size - output.made;
     extensions.decode(&mut whole, compressed, limit)?;

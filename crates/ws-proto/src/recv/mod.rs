@@ -459,15 +459,11 @@ impl Machine {
         self.control = Vec::new();
     }
 
-    /// Whether nothing has begun, and nothing is known of a connection but its role and configuration: what is left
-    /// then is worth no memory. What extensions know is.
+    /// Whether nothing has begun, and nothing is known of a connection but its role, its configuration and what its
+    /// extensions remember.
     fn is_blank(&self) -> bool {
         let between = matches!(self.state, State::Header { len: 0, .. }) && self.message.is_none();
-        between
-            && self.extensions.is_none()
-            && self.assembly.is_empty()
-            && self.utf8.is_complete()
-            && self.control.capacity() == 0
+        between && self.assembly.is_empty() && self.utf8.is_complete() && self.control.capacity() == 0
     }
 
     /// Serves another connection, while it is blank.

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::{Event, Machine, State};
+use super::{Event, Machine, State, short};
 use crate::config::Config;
 use crate::error::ProtocolError;
-use crate::ext::Extensions;
+use crate::ext::{Extensions, Incoming, LegalBits};
 use crate::role::Role;
 
 /// The receiving half of a connection: all that is needed to turn the peer's bytes into [events](Event).
@@ -16,14 +16,24 @@ use crate::role::Role;
 /// It keeps whatever is incomplete, so the caller never holds a remainder. How the input is cut does not change
 /// the events.
 ///
-/// Between messages, and without extensions, it takes 24 bytes: what it works with, some 130 bytes and a buffer, can
-/// be taken from it ([`detach`](Self::detach)) and be lent to another one ([`attach`](Self::attach)). A path without
-/// such memory makes its own when input comes.
+/// Between messages it takes 24 bytes, and what extensions remember: what it works with, some 130 bytes and a buffer,
+/// can be taken from it ([`detach`](Self::detach)) and be lent to another one ([`attach`](Self::attach)). A path
+/// without such memory makes its own when input comes.
 #[derive(Debug)]
 pub struct ReceivePath {
     config: Arc<Config>,
-    machine: Option<Box<Machine>>,
-    role: Role,
+    memory: Memory,
+}
+
+/// What a path has.
+#[derive(Debug)]
+enum Memory {
+    /// Nothing, and nothing to remember.
+    Blank(Role),
+    /// What extensions remember between messages.
+    Resting(Role, Box<Incoming>),
+    /// All that is needed.
+    Working(Box<Machine>),
 }
 
 /// What a [`ReceivePath`] works with, blank: for a pool, so that idle connections hold none.
@@ -50,24 +60,57 @@ impl ReceivePath {
     pub fn new(role: Role, config: Arc<Config>) -> Self {
         Self {
             config,
-            machine: None,
-            role,
+            memory: Memory::Blank(role),
         }
     }
 
-    /// The same with the extensions that the handshake agreed on. With any of them the path keeps its memory.
+    /// The same with the extensions that the handshake agreed on.
     #[must_use]
     pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
-        if !extensions.is_empty() {
-            self.machine().set_extensions(extensions);
+        if let Some(incoming) = extensions.incoming() {
+            self.memory = Memory::Resting(self.role(), incoming);
         }
         self
     }
 
+    /// The machine, made if there is none.
     #[inline]
     fn machine(&mut self) -> &mut Machine {
-        self.machine
-            .get_or_insert_with(|| Box::new(Machine::new(self.role, Arc::clone(&self.config))))
+        if self.is_detached() {
+            let machine = Box::new(Machine::new(self.role(), Arc::clone(&self.config)));
+            self.begin(machine);
+        }
+        match &mut self.memory {
+            Memory::Working(machine) => machine,
+            Memory::Blank(_) | Memory::Resting(..) => unreachable!("it was made just now"),
+        }
+    }
+
+    /// The machine, if there is one.
+    #[inline]
+    fn working(&self) -> Option<&Machine> {
+        match &self.memory {
+            Memory::Working(machine) => Some(machine),
+            Memory::Blank(_) | Memory::Resting(..) => None,
+        }
+    }
+
+    /// The same, to go on with.
+    #[inline]
+    fn working_mut(&mut self) -> Option<&mut Machine> {
+        match &mut self.memory {
+            Memory::Working(machine) => Some(machine),
+            Memory::Blank(_) | Memory::Resting(..) => None,
+        }
+    }
+
+    /// Works with a machine that is blank, for this end and its configuration.
+    #[inline]
+    fn begin(&mut self, machine: Box<Machine>) {
+        let before = std::mem::replace(&mut self.memory, Memory::Working(machine));
+        if let (Memory::Resting(_, extensions), Memory::Working(machine)) = (before, &mut self.memory) {
+            machine.take_up(extensions);
+        }
     }
 
     /// The next event of `input`, which is advanced past it and unmasked in place. `Ok(None)`: all of `input` is
@@ -92,21 +135,44 @@ impl ReceivePath {
     /// Whether all further input is discarded: a Close frame arrived, or the peer broke a rule.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.machine
-            .as_ref()
+        self.working()
             .is_some_and(|machine| matches!(machine.state, State::Discard))
     }
 
     /// Which end this is.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        match &self.memory {
+            Memory::Blank(role) | Memory::Resting(role, _) => *role,
+            Memory::Working(machine) => machine.role,
+        }
     }
 
     /// The configuration of the connection.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+}
+
+/// What a connection remembers, and the memory it works with.
+impl Machine {
+    /// Goes on with what the extensions of a connection remember.
+    fn take_up(&mut self, extensions: Box<Incoming>) {
+        self.legal = extensions.legal;
+        if extensions.gathers() {
+            // No frame goes past an extension that wants to see all of them.
+            self.short = None;
+        }
+        self.extensions = Some(extensions);
+    }
+
+    /// Gives that out, and knows nothing of it any more.
+    fn lay_down(&mut self) -> Option<Box<Incoming>> {
+        let extensions = self.extensions.take()?;
+        self.legal = LegalBits::default();
+        self.short = short::limit(&self.config);
+        Some(extensions)
     }
 }
 
@@ -120,7 +186,7 @@ impl ReceivePath {
     /// [exchanged](Self::exchange) for a larger one is used as it is.
     #[inline]
     pub fn direct_room(&mut self) -> Option<bytes::buf::Limit<&mut Vec<u8>>> {
-        self.machine.as_mut()?.direct_room()
+        self.working_mut()?.direct_room()
     }
 
     /// Tells that `count` bytes were appended through [`direct_room`](Self::direct_room).
@@ -136,7 +202,7 @@ impl ReceivePath {
     #[inline]
     #[must_use]
     pub fn is_large(&self) -> bool {
-        self.machine.as_ref().is_some_and(|machine| machine.is_large())
+        self.working().is_some_and(|machine| machine.is_large())
     }
 
     /// Goes on gathering in another buffer, as from a pool; what has arrived is copied there. Returns the old one.
@@ -151,45 +217,51 @@ impl ReceivePath {
     #[inline]
     #[must_use]
     pub fn is_detached(&self) -> bool {
-        self.machine.is_none()
+        !matches!(self.memory, Memory::Working(_))
     }
 
     /// Lends memory to work with. Returned unused if the path has some.
     #[inline]
     pub fn attach(&mut self, memory: ReceiveMemory) -> Option<ReceiveMemory> {
-        if self.machine.is_some() {
+        if !self.is_detached() {
             return Some(memory);
         }
         let mut machine = memory.0;
-        machine.adopt(self.role, &self.config);
-        self.machine = Some(machine);
+        machine.adopt(self.role(), &self.config);
+        self.begin(machine);
         None
     }
 
-    /// Takes the memory back if nothing has begun to arrive, nothing is remembered by an extension, and not all input
-    /// is discarded. What the last event was lent from is forgotten.
+    /// Takes the memory back if nothing has begun to arrive, and not all input is discarded. What the last event was
+    /// lent from is forgotten; what extensions remember stays.
     #[inline]
     pub fn detach(&mut self) -> Option<ReceiveMemory> {
-        let machine = self.machine.as_mut()?;
+        let machine = self.working_mut()?;
         machine.forget();
-        if machine.is_blank() {
-            self.machine.take().map(ReceiveMemory)
-        } else {
-            None
+        if !machine.is_blank() {
+            return None;
+        }
+        let role = machine.role;
+        let rest = match machine.lay_down() {
+            Some(extensions) => Memory::Resting(role, extensions),
+            None => Memory::Blank(role),
+        };
+        match std::mem::replace(&mut self.memory, rest) {
+            Memory::Working(machine) => Some(ReceiveMemory(machine)),
+            Memory::Blank(_) | Memory::Resting(..) => None,
         }
     }
 
     /// Whether the path keeps its memory and could do with a buffer for messages that do not arrive whole.
     #[must_use]
     pub fn wants_buffer(&self) -> bool {
-        self.machine
-            .as_ref()
+        self.working()
             .is_some_and(|machine| machine.assembly.capacity() == 0)
     }
 
     /// Lends such a buffer alone; what it holds is dropped. Returned unused if the path has one, or has no memory.
     pub fn attach_buffer(&mut self, buffer: Vec<u8>) -> Option<Vec<u8>> {
-        match &mut self.machine {
+        match self.working_mut() {
             Some(machine) => machine.assembly.attach(buffer),
             None => Some(buffer),
         }
@@ -197,7 +269,7 @@ impl ReceivePath {
 
     /// Takes the buffer alone back, empty, if nothing is gathered in it: for a path that keeps its memory.
     pub fn detach_buffer(&mut self) -> Option<Vec<u8>> {
-        let machine = self.machine.as_mut()?;
+        let machine = self.working_mut()?;
         machine.forget();
         machine.assembly.detach()
     }
@@ -209,16 +281,14 @@ impl ReceivePath {
     /// runs. Under [`Delivery::Fragment`](crate::Delivery::Fragment) that is a frame, else a message or a frame.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        self.machine
-            .as_ref()
-            .is_some_and(|machine| machine.is_unfinished())
+        self.working().is_some_and(|machine| machine.is_unfinished())
     }
 
     /// A number that grows whenever a byte of what is unfinished arrives, and starts again with the next message.
     /// Control frames between the fragments of a message do not move it: they are not part of the message.
     #[must_use]
     pub fn progress(&self) -> u64 {
-        self.machine.as_ref().map_or(0, |machine| machine.progress())
+        self.working().map_or(0, |machine| machine.progress())
     }
 
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,
@@ -226,21 +296,24 @@ impl ReceivePath {
     /// unless it was [exchanged](Self::exchange).
     #[must_use]
     pub fn held(&self) -> usize {
-        self.machine.as_ref().map_or(0, |machine| machine.held())
+        self.working().map_or(0, |machine| machine.held())
     }
 
     /// Bytes that are held for what is incomplete.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.machine.as_ref().map_or(0, |machine| machine.buffered())
+        self.working().map_or(0, |machine| machine.buffered())
     }
 
     /// Bytes of compressed messages so far, both ways of counting: on the wire, and inflated. (0, 0) without
     /// permessage-deflate.
     #[must_use]
     pub fn inflated_bytes(&self) -> (u64, u64) {
-        self.machine
-            .as_ref()
-            .map_or((0, 0), |machine| machine.inflated_bytes())
+        let extensions = match &self.memory {
+            Memory::Blank(_) => None,
+            Memory::Resting(_, extensions) => Some(extensions),
+            Memory::Working(machine) => machine.extensions.as_ref(),
+        };
+        extensions.map_or((0, 0), |extensions| extensions.inflated_bytes())
     }
 }

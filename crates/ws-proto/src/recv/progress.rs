@@ -46,7 +46,7 @@ impl Machine {
                 .deflate
                 .as_ref()
                 .is_some_and(|deflate| deflate.is_open());
-            extensions.gathered.len() + if inflates { INFLATER } else { 0 }
+            extensions.gathered() + if inflates { INFLATER } else { 0 }
         });
         let lent = if self.lent { 0 } else { self.buffered() };
         lent + coded

@@ -88,7 +88,7 @@ impl SendPath {
             mask,
             payload_len: payload_len as u64,
         };
-        let key = self.masks.as_mut().map(|masks| masks.next_key());
+        let key = self.masks.as_mut().map(|masks| masks.0.next_key());
         let mut bytes = [0; MAX_HEADER_LEN];
         // Most messages shrink to less than 64 KiB, and most not below 126 bytes.
         let guess = header(payload.len().clamp(126, 0xFFFF), key).encode(&mut bytes);

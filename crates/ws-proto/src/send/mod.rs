@@ -72,7 +72,7 @@ pub struct SendPath {
     queue: Queue,
     config: Arc<Config>,
     /// Where keys come from; present in clients and only there (RFC 6455 §5.1).
-    masks: Option<Box<dyn MaskGen>>,
+    masks: Option<Box<Masks>>,
     closing: Closing,
     /// The one pong that waits for the queue to move.
     held_pong: Option<Box<HeldPong>>,
@@ -86,6 +86,9 @@ pub struct SendPath {
     blocked: bool,
 }
 
+/// Behind one pointer and not two words, since servers have none.
+struct Masks(Box<dyn MaskGen>);
+
 impl SendPath {
     /// The sending half of a server. It never masks (RFC 6455 §5.1).
     #[must_use]
@@ -96,10 +99,10 @@ impl SendPath {
     /// The sending half of a client. It masks every frame with the next key of `masks` (RFC 6455 §5.3).
     #[must_use]
     pub fn client(config: Arc<Config>, masks: Box<dyn MaskGen>) -> Self {
-        Self::new(config, Some(masks))
+        Self::new(config, Some(Box::new(Masks(masks))))
     }
 
-    fn new(config: Arc<Config>, masks: Option<Box<dyn MaskGen>>) -> Self {
+    fn new(config: Arc<Config>, masks: Option<Box<Masks>>) -> Self {
         Self {
             queue: Queue::default(),
             config,
@@ -279,7 +282,7 @@ impl SendPath {
 
     /// The same for any length, with reserved bits.
     fn push_long_frame(&mut self, opcode: Opcode, fin: bool, reserved: ReservedBits, payload: &[u8]) {
-        let key = self.masks.as_mut().map(|masks| masks.next_key());
+        let key = self.masks.as_mut().map(|masks| masks.0.next_key());
         let header = FrameHeader {
             fin,
             rsv: reserved.to_first_byte(),

@@ -42,7 +42,7 @@ impl Assembly {
     /// that is the only one.
     pub(super) fn add<'a>(
         &'a mut self,
-        frame: &FragmentEvent<'a>,
+        frame: FragmentEvent<'a>,
         limits: MessageLimits,
     ) -> Result<Option<Whole<'a>>, ProtocolError> {
         let kept = match self.0.as_deref() {
@@ -122,16 +122,13 @@ mod tests {
         let mut assembly = Assembly::default();
         let text = MessageKind::Text;
         assert_eq!(
-            assembly.add(&frame(text, true, true, "é".as_bytes()), LIMITS),
+            assembly.add(frame(text, true, true, "é".as_bytes()), LIMITS),
             Ok(Some(Whole::Text("é")))
         );
+        assert_eq!(assembly.add(frame(text, true, false, b"a\xC3"), LIMITS), Ok(None));
+        assert_eq!(assembly.add(frame(text, false, false, b""), LIMITS), Ok(None));
         assert_eq!(
-            assembly.add(&frame(text, true, false, b"a\xC3"), LIMITS),
-            Ok(None)
-        );
-        assert_eq!(assembly.add(&frame(text, false, false, b""), LIMITS), Ok(None));
-        assert_eq!(
-            assembly.add(&frame(text, false, true, b"\xA9"), LIMITS),
+            assembly.add(frame(text, false, true, b"\xA9"), LIMITS),
             Ok(Some(Whole::Text("aé")))
         );
         assembly.clear();
@@ -144,20 +141,20 @@ mod tests {
             let mut assembly = Assembly::default();
             assert!(
                 assembly
-                    .add(&frame(kind, true, true, &vec![b'a'; limit]), LIMITS)
+                    .add(frame(kind, true, true, &vec![b'a'; limit]), LIMITS)
                     .is_ok()
             );
             let above = vec![b'a'; limit + 1];
             assert_eq!(
-                assembly.add(&frame(kind, true, true, &above), LIMITS),
+                assembly.add(frame(kind, true, true, &above), LIMITS),
                 Err(ProtocolError::MessageTooBig)
             );
             assert_eq!(
-                assembly.add(&frame(kind, true, false, &vec![b'a'; limit]), LIMITS),
+                assembly.add(frame(kind, true, false, &vec![b'a'; limit]), LIMITS),
                 Ok(None)
             );
             assert_eq!(
-                assembly.add(&frame(kind, false, true, b"a"), LIMITS),
+                assembly.add(frame(kind, false, true, b"a"), LIMITS),
                 Err(ProtocolError::MessageTooBig)
             );
         }
@@ -168,19 +165,19 @@ mod tests {
         let mut assembly = Assembly::default();
         let binary = MessageKind::Binary;
         assert_eq!(
-            assembly.add(&frame(binary, true, false, b"12345"), LIMITS),
+            assembly.add(frame(binary, true, false, b"12345"), LIMITS),
             Ok(None)
         );
         assembly.skip(false);
         assert!(matches!(assembly.0.as_deref(), Some(Part::Handled)));
         assert_eq!(
-            assembly.add(&frame(binary, false, false, b"1234567"), LIMITS),
+            assembly.add(frame(binary, false, false, b"1234567"), LIMITS),
             Ok(None),
             "not kept, no limit"
         );
-        assert_eq!(assembly.add(&frame(binary, false, true, b"x"), LIMITS), Ok(None));
+        assert_eq!(assembly.add(frame(binary, false, true, b"x"), LIMITS), Ok(None));
         assert_eq!(
-            assembly.add(&frame(binary, true, true, b"y"), LIMITS),
+            assembly.add(frame(binary, true, true, b"y"), LIMITS),
             Ok(Some(Whole::Binary(b"y")))
         );
         assert!(assembly.0.is_none());

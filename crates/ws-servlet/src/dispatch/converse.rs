@@ -7,76 +7,79 @@
 
 use std::future::{Future, poll_fn};
 
-use ws_handler::{ReadBuffer, Wake};
-use ws_proto::{CloseEvent, Event, FragmentEvent, MessageKind, Opcode, ProtocolError, ReceivePath};
+use ws_handler::Wake;
+use ws_proto::{CloseEvent, Event, FragmentEvent, MessageKind, Opcode};
 
 use super::End;
 use super::assembly::Whole;
-use super::stage::Actors;
+use super::stage::{Actors, Scene};
 use crate::endpoint::{Endpoint, Frame, Handled};
 
 /// Calls back until the connection ends or fails.
 ///
-/// Events borrow from `receive` and `buffer` while a callback sends through the session: four separate places. Each
-/// event is matched where it is made; taking it out with `?` first would copy it through memory.
+/// Events borrow from the receive path and the buffer of the scene while a callback sends through the session. These
+/// are named where they are used: a variable for each would be kept across every `await`. Each event is matched where
+/// it is made; taking it out with `?` first would copy it through memory.
 pub(super) fn converse<'a, E: Endpoint>(
-    actors: &'a mut Actors<E>,
-    receive: &'a mut ReceivePath,
-    buffer: &'a mut ReadBuffer,
+    scene: &'a mut Scene<E>,
 ) -> impl Future<Output = End> + Send + use<'a, E> {
     async move {
-        if let Err(error) = actors.endpoint.on_open(&mut actors.session).await {
-            if let Some(end) = actors.failure(error) {
-                return end;
-            }
+        let actors = &mut scene.actors;
+        let called = actors.endpoint.on_open(&mut actors.session).await;
+        if let Some(end) = scene.actors.ended(called) {
+            return end;
         }
         loop {
             loop {
-                match buffer.next_event(receive) {
+                let actors = &mut scene.actors;
+                let ended = match scene.buffer.next_event(&mut scene.receive) {
                     Ok(Some(Event::Text(text))) => {
-                        actors.session.link.handle_data();
-                        if text.len() > actors.limits.max_text {
-                            return End::Broken(ProtocolError::MessageTooBig);
+                        if let Err(error) = actors.handle_message(MessageKind::Text, text.len()) {
+                            return End::Broken(error);
                         }
-                        if let Err(error) = actors.endpoint.on_text(&mut actors.session, text).await {
-                            if let Some(end) = actors.failure(error) {
-                                return end;
-                            }
-                        }
+                        let called = actors.endpoint.on_text(&mut actors.session, text).await;
+                        scene.actors.ended(called)
                     }
                     Ok(Some(Event::Binary(payload))) => {
-                        actors.session.link.handle_data();
-                        if payload.len() > actors.limits.max_binary {
-                            return End::Broken(ProtocolError::MessageTooBig);
+                        if let Err(error) = actors.handle_message(MessageKind::Binary, payload.len()) {
+                            return End::Broken(error);
                         }
-                        if let Err(error) = actors.endpoint.on_binary(&mut actors.session, payload).await {
-                            if let Some(end) = actors.failure(error) {
-                                return end;
-                            }
-                        }
+                        let called = actors.endpoint.on_binary(&mut actors.session, payload).await;
+                        scene.actors.ended(called)
                     }
                     Ok(Some(Event::Fragment(fragment))) => {
-                        if let Some(end) = on_fragment(actors, fragment).await {
-                            return end;
-                        }
+                        let fragment = match on_data_frame(actors, fragment).await {
+                            Ok(Some(fragment)) => fragment,
+                            Ok(None) => continue,
+                            Err(end) => return end,
+                        };
+                        let actors = &mut scene.actors;
+                        let (limits, fin) = (actors.limits(), fragment.fin);
+                        let called = match actors.assembly.add(fragment, limits) {
+                            Ok(None) => Ok(()),
+                            Ok(Some(Whole::Text(text))) => {
+                                actors.endpoint.on_text(&mut actors.session, text).await
+                            }
+                            Ok(Some(Whole::Binary(payload))) => {
+                                actors.endpoint.on_binary(&mut actors.session, payload).await
+                            }
+                            Err(error) => return End::Broken(error),
+                        };
+                        scene.actors.settle_frame(fin);
+                        scene.actors.ended(called)
                     }
-                    Ok(Some(Event::Ping(payload))) => {
-                        if let Some(end) = on_ping(actors, payload).await {
-                            return end;
-                        }
-                    }
-                    Ok(Some(Event::Pong(payload))) => {
-                        if let Some(end) = on_pong(actors, payload).await {
-                            return end;
-                        }
-                    }
+                    Ok(Some(Event::Ping(payload))) => on_ping(actors, payload).await,
+                    Ok(Some(Event::Pong(payload))) => on_pong(actors, payload).await,
                     // In a box, so that an open connection keeps no place for what happens once.
                     Ok(Some(Event::Close(close))) => return Box::pin(on_close_frame(actors, close)).await,
                     Ok(None) => break,
                     Err(error) => return End::Broken(error),
+                };
+                if let Some(end) = ended {
+                    return end;
                 }
             }
-            match poll_fn(|cx| actors.session.poll_wake(cx, receive, buffer)).await {
+            match poll_fn(|cx| scene.poll_wake(cx)).await {
                 Wake::Failed(error) => return End::Stalled(error),
                 Wake::Finished => return End::Closed,
                 Wake::Lost(error) => return End::Lost(error),
@@ -87,39 +90,23 @@ pub(super) fn converse<'a, E: Endpoint>(
     }
 }
 
-/// Shows a data frame to the endpoint, and puts it together with the others of its message if it wants none.
-fn on_fragment<'a, E: Endpoint>(
+/// Shows a data frame to the endpoint, and gives it back if the endpoint wants its message put together.
+fn on_data_frame<'a, 'f: 'a, E: Endpoint>(
     actors: &'a mut Actors<E>,
-    fragment: FragmentEvent<'a>,
-) -> impl Future<Output = Option<End>> + Send + use<'a, E> {
+    fragment: FragmentEvent<'f>,
+) -> impl Future<Output = Result<Option<FragmentEvent<'f>>, End>> + Send + use<'a, 'f, E> {
     async move {
         actors.session.link.handle_data();
-        match actors
-            .endpoint
-            .on_frame(&mut actors.session, data_frame(&fragment))
-            .await
-        {
+        let frame = data_frame(fragment);
+        match actors.endpoint.on_frame(&mut actors.session, frame).await {
+            Ok(Handled::No) => Ok(Some(fragment)),
             Ok(Handled::Yes) => {
                 actors.assembly.skip(fragment.fin);
                 actors.session.link.set_held_beside(0);
-                return None;
+                Ok(None)
             }
-            Ok(Handled::No) => {}
-            Err(error) => return actors.failure(error),
+            Err(error) => actors.failure(error).map_or(Ok(None), Err),
         }
-        let result = match actors.assembly.add(&fragment, actors.limits) {
-            Ok(None) => {
-                let held = actors.assembly.held();
-                actors.session.link.set_held_beside(held);
-                return None;
-            }
-            Ok(Some(Whole::Text(text))) => actors.endpoint.on_text(&mut actors.session, text).await,
-            Ok(Some(Whole::Binary(payload))) => actors.endpoint.on_binary(&mut actors.session, payload).await,
-            Err(error) => return Some(End::Broken(error)),
-        };
-        actors.assembly.clear();
-        actors.session.link.set_held_beside(0);
-        result.err().and_then(|error| actors.failure(error))
     }
 }
 
@@ -190,7 +177,7 @@ fn on_close_frame<'a, E: Endpoint>(
     }
 }
 
-fn data_frame<'a>(fragment: &FragmentEvent<'a>) -> Frame<'a> {
+fn data_frame(fragment: FragmentEvent<'_>) -> Frame<'_> {
     let opcode = match (fragment.first, fragment.kind) {
         (false, _) => Opcode::Continuation,
         (true, MessageKind::Text) => Opcode::Text,

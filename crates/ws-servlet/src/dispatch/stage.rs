@@ -4,11 +4,15 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use ws_proto::{CloseCode, CloseReason, Delivery, Initiator, Utf8Bytes};
+use ws_handler::{ReadBuffer, Wake};
+use ws_proto::{
+    CloseCode, CloseReason, Delivery, Initiator, MessageKind, ProtocolError, ReceivePath, Utf8Bytes,
+};
 
 use super::End;
 use super::assembly::Assembly;
@@ -36,14 +40,20 @@ pub(super) struct Actors<E> {
     pub(super) endpoint: E,
     pub(super) session: Session,
     pub(super) assembly: Assembly,
-    pub(super) limits: MessageLimits,
+    /// `None`: the codec's own.
+    limits: Option<Arc<MessageLimits>>,
     /// The endpoint takes frames.
     pub(super) frames: bool,
     phase: Phase,
 }
 
 impl<E> Actors<E> {
-    pub(super) fn new(endpoint: E, session: Session, delivery: Delivery, limits: MessageLimits) -> Self {
+    pub(super) fn new(
+        endpoint: E,
+        session: Session,
+        delivery: Delivery,
+        limits: Option<Arc<MessageLimits>>,
+    ) -> Self {
         let frames = delivery == Delivery::Fragment;
         Self {
             endpoint,
@@ -53,6 +63,38 @@ impl<E> Actors<E> {
             frames,
             phase: Phase::New,
         }
+    }
+
+    /// A whole message has come, of so many bytes.
+    #[inline]
+    pub(super) fn handle_message(&mut self, kind: MessageKind, len: usize) -> Result<(), ProtocolError> {
+        self.session.link.handle_data();
+        match &self.limits {
+            Some(limits) if len > limits.of(kind) => Err(ProtocolError::MessageTooBig),
+            _ => Ok(()),
+        }
+    }
+
+    /// The limits of messages that are assembled here.
+    pub(super) fn limits(&self) -> MessageLimits {
+        match &self.limits {
+            Some(limits) => **limits,
+            None => MessageLimits::of_config(self.session.link.config()),
+        }
+    }
+
+    /// A frame was taken up, and its message was given out if it was the last one.
+    pub(super) fn settle_frame(&mut self, fin: bool) {
+        if fin {
+            self.assembly.clear();
+        }
+        self.session.link.set_held_beside(self.assembly.held());
+    }
+
+    /// What the answer of a callback leads to, if it is the end.
+    #[inline]
+    pub(super) fn ended(&self, called: Result<(), EndpointError>) -> Option<End> {
+        called.err().and_then(|error| self.failure(error))
     }
 
     /// What an error of a callback leads to. One that failed only because its connection is closing has not failed.
@@ -66,41 +108,55 @@ impl<E> Actors<E> {
     }
 }
 
+/// Actors, and what they are told by the peer.
+pub(super) struct Scene<E> {
+    pub(super) actors: Actors<E>,
+    pub(super) receive: ReceivePath,
+    pub(super) buffer: ReadBuffer,
+}
+
+impl<E> Scene<E> {
+    /// Waits for what happens next, as [`Session::poll_wake`].
+    pub(super) fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        self.actors
+            .session
+            .poll_wake(cx, &mut self.receive, &mut self.buffer)
+    }
+}
+
 /// Actors who are not forgotten.
 pub(super) struct Stage<E: Endpoint> {
     /// Taken only by `drop`.
-    actors: Option<Actors<E>>,
+    scene: Option<Scene<E>>,
 }
 
 impl<E: Endpoint> Stage<E> {
-    pub(super) fn new(actors: Actors<E>) -> Self {
-        Self { actors: Some(actors) }
+    pub(super) fn new(scene: Scene<E>) -> Self {
+        Self { scene: Some(scene) }
     }
 
-    /// Lends them for the life of the connection. From here on the endpoint is owed an `on_close`.
-    pub(super) fn begin(&mut self) -> Option<&mut Actors<E>> {
-        let actors = self.actors.as_mut()?;
-        actors.phase = Phase::Open;
-        Some(actors)
+    /// Lends it for the life of the connection. From here on the endpoint is owed an `on_close`.
+    pub(super) fn begin(&mut self) -> Option<&mut Scene<E>> {
+        let scene = self.scene.as_mut()?;
+        scene.actors.phase = Phase::Open;
+        Some(scene)
     }
 
-    /// Lends them again, after [`begin`](Self::begin).
-    pub(super) fn actors(&mut self) -> Option<&mut Actors<E>> {
-        self.actors.as_mut()
+    /// Lends it again, after [`begin`](Self::begin).
+    pub(super) fn scene(&mut self) -> Option<&mut Scene<E>> {
+        self.scene.as_mut()
     }
 }
 
 impl<E: Endpoint> Drop for Stage<E> {
     fn drop(&mut self) {
-        let Some(Actors {
+        let Some(scene) = self.scene.take() else { return };
+        let Actors {
             mut endpoint,
             mut session,
             phase,
             ..
-        }) = self.actors.take()
-        else {
-            return;
-        };
+        } = scene.actors;
         if phase != Phase::Open {
             return;
         }

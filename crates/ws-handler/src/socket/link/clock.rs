@@ -90,7 +90,7 @@ impl<IO> Link<IO> {
         };
         // How the connection ended is known already if the peer closed it or a rule was broken.
         if !answered && self.cause.is_none() {
-            self.cause = Some(Cause::Lost(lost));
+            self.cause = Some(Box::new(Cause::Lost(lost)));
         }
         self.follow_lost();
     }

@@ -91,7 +91,7 @@ pub struct Link<IO = Io> {
     signal: Arc<Signal>,
     entry: Entry,
     /// Why the connection was lost, if it was.
-    cause: Option<Cause>,
+    cause: Option<Box<Cause>>,
     /// A fault that time has shown and that no wake has told yet.
     fault: Option<ProtocolError>,
     flags: Flags,

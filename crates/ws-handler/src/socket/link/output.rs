@@ -78,7 +78,7 @@ impl<IO> Link<IO> {
 
     fn end_as(&mut self, cause: Cause, who: Initiator) {
         if self.send.close_reason().is_none() && self.cause.is_none() {
-            self.cause = Some(cause);
+            self.cause = Some(Box::new(cause));
         }
         self.tcp.handle_lost(&mut self.send, who);
     }
@@ -86,7 +86,7 @@ impl<IO> Link<IO> {
     /// The error that a lost connection has for everybody who still tries.
     pub(super) fn lost_error(&self) -> SocketError {
         match &self.cause {
-            Some(cause) => cause.clone().into(),
+            Some(cause) => Cause::clone(cause).into(),
             None => UseError::Closed.into(),
         }
     }

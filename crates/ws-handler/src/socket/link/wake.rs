@@ -182,7 +182,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         match &self.cause {
             Some(cause) if self.flags.reading != Reading::Told => {
                 self.flags.reading = Reading::Told;
-                Wake::Lost(cause.clone().into())
+                Wake::Lost((**cause).clone().into())
             }
             _ => Wake::Finished,
         }

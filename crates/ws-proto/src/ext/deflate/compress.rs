@@ -15,7 +15,8 @@ use super::pool::CodecPool;
 /// context takeover whatever was compressed is sent, even if it grew: the peer's history always equals ours.
 pub(crate) struct Compressor {
     settings: DeflaterSettings,
-    threshold: usize,
+    /// More than 4 GiB count as that.
+    threshold: u32,
     takeover: bool,
     pool: Option<&'static dyn CodecPool>,
     /// The end of what was compressed so far; used with context takeover only.
@@ -39,10 +40,10 @@ impl Compressor {
                 window,
                 level: agreement.level(),
             },
-            threshold: agreement.threshold(),
+            threshold: u32::try_from(agreement.threshold()).unwrap_or(u32::MAX),
             takeover: agreement.outgoing_takeover(),
             pool,
-            history: History::new(window.bytes()),
+            history: History::default(),
             codec: None,
             open: false,
             kept: false,
@@ -53,7 +54,7 @@ impl Compressor {
 
     /// Whether a message that begins with `len` bytes is worth it.
     pub(crate) fn wants(&self, len: usize) -> bool {
-        len >= self.threshold
+        len >= self.threshold as usize
     }
 
     /// Whether messages are compressed whatever comes of it.
@@ -93,7 +94,7 @@ impl Compressor {
             codec.compress(payload, out);
             self.codec = Some(codec);
             if self.takeover {
-                self.history.push(payload);
+                self.history.push(payload, self.settings.window.bytes());
             }
             // RFC 7692 §7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
             if fin && out.ends_with(&TAIL) {

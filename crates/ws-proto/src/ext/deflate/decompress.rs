@@ -3,6 +3,7 @@
 //! Not here: the codec (`inflater`), which frames are compressed (`recv`), where the output goes (the caller's `sink`).
 
 use super::TAIL;
+use super::config::WindowBits;
 use super::history::History;
 use super::inflater::{Inflater, PIECE, Step};
 use super::negotiate::DeflateAgreement;
@@ -24,6 +25,7 @@ const FINAL_BLOCK: [u8; 2] = [0x03, 0x00];
 /// message, a reference beyond the agreed window may pass, as far as the backend's window of 32 KiB goes.
 pub(crate) struct Decompressor {
     history: History,
+    window: WindowBits,
     takeover: bool,
     pool: Option<&'static dyn CodecPool>,
     message: Option<OpenMessage>,
@@ -38,13 +40,16 @@ struct OpenMessage {
     made: usize,
     /// A final block has ended, and whatever follows begins a new stream.
     ended: bool,
+    /// How far back the next message may refer.
+    window: WindowBits,
     final_blocks: u32,
 }
 
 impl Decompressor {
     pub(crate) fn new(agreement: &DeflateAgreement, pool: Option<&'static dyn CodecPool>) -> Self {
         Self {
-            history: History::new(agreement.incoming_window().bytes()),
+            history: History::default(),
+            window: agreement.incoming_window(),
             takeover: agreement.incoming_takeover(),
             pool,
             message: None,
@@ -119,13 +124,14 @@ impl Decompressor {
             .unwrap_or_default();
         if !self.takeover {
             // RFC 7692 §7.1.1: without context takeover a message refers to nothing before itself.
-            self.history = History::within(std::mem::take(&mut inflater.spare), self.history.limit());
+            self.history = History::within(std::mem::take(&mut inflater.spare));
         }
         inflater.load(self.history.bytes())?;
         Ok(OpenMessage {
             inflater,
             made: 0,
             ended: false,
+            window: self.window,
             final_blocks: 0,
         })
     }
@@ -133,8 +139,7 @@ impl Decompressor {
     fn close(&mut self, message: OpenMessage) {
         let mut inflater = message.inflater;
         if !self.takeover {
-            let limit = self.history.limit();
-            inflater.spare = std::mem::replace(&mut self.history, History::new(limit)).into_memory();
+            inflater.spare = std::mem::take(&mut self.history).into_memory();
         }
         if let Some(pool) = self.pool {
             pool.give_inflater(inflater);
@@ -182,7 +187,7 @@ fn inflate(
             .get(..output.len().saturating_sub(excess))
             .unwrap_or_default();
         if !allowed.is_empty() {
-            history.push(allowed);
+            history.push(allowed, message.window.bytes());
             sink(allowed)?;
         }
         if excess > 0 {

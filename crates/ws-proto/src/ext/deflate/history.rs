@@ -1,50 +1,37 @@
 //! The end of what has passed in one direction: as much as the agreed window, all that a codec needs to go on.
 
-/// At most the last `limit` bytes of a stream.
-#[derive(Debug)]
-pub(super) struct History {
-    bytes: Vec<u8>,
-    limit: usize,
-}
+/// The last bytes of a stream, as many as the caller's limit. One of both is in every connection that compresses, so
+/// the limit is not kept here.
+#[derive(Debug, Default)]
+pub(super) struct History(Vec<u8>);
 
 impl History {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            limit,
-        }
-    }
-
-    /// The same in memory that was used before.
-    pub(super) fn within(mut bytes: Vec<u8>, limit: usize) -> Self {
+    /// Nothing, in memory that was used before.
+    pub(super) fn within(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        Self { bytes, limit }
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.limit
+        Self(bytes)
     }
 
     pub(super) fn into_memory(self) -> Vec<u8> {
-        self.bytes
+        self.0
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0
     }
 
-    /// Appends `part`; what is older than the limit goes.
-    pub(super) fn push(&mut self, part: &[u8]) {
-        let part = part.get(part.len().saturating_sub(self.limit)..).unwrap_or(part);
-        let kept = (self.limit - part.len()).min(self.bytes.len());
-        self.bytes.drain(..self.bytes.len() - kept);
-        // Doubling would take up to twice the window.
-        let wanted = self.bytes.len() + part.len();
-        if wanted > self.bytes.capacity() {
-            let room = (self.bytes.capacity() * 2).clamp(wanted, self.limit);
-            self.bytes.reserve_exact(room - self.bytes.len());
+    /// Appends `part`; what is older than the last `limit` bytes goes.
+    pub(super) fn push(&mut self, part: &[u8], limit: usize) {
+        let part = part.get(part.len().saturating_sub(limit)..).unwrap_or(part);
+        let kept = (limit - part.len()).min(self.0.len());
+        self.0.drain(..self.0.len() - kept);
+        let wanted = self.0.len() + part.len();
+        if wanted > self.0.capacity() {
+            // In few steps, whose memory the allocator has to find other use for, and never beyond the window.
+            let room = (self.0.capacity() * 4).clamp(wanted, limit);
+            self.0.reserve_exact(room - self.0.len());
         }
-        self.bytes.extend_from_slice(part);
+        self.0.extend_from_slice(part);
     }
 }
 
@@ -58,17 +45,17 @@ mod tests {
             .map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1])
             .collect();
         for step in [1, 7, 100, 255, 256, 257, 1000, 5000] {
-            let mut history = History::new(256);
+            let mut history = History::default();
             let mut seen = 0;
             for part in stream.chunks(step) {
-                history.push(part);
+                history.push(part, 256);
                 seen += part.len();
                 assert_eq!(
                     history.bytes(),
                     &stream[seen.saturating_sub(256)..seen],
                     "step {step}"
                 );
-                assert!(history.bytes.capacity() <= 256, "{}", history.bytes.capacity());
+                assert!(history.0.capacity() <= 256, "{}", history.0.capacity());
             }
         }
     }

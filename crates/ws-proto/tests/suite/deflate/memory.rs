@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ws_proto::{Config, ReceivePath, Role, SendOptions};
+use ws_proto::{Config, Event, ProtocolError, ReceivePath, Role, SendOptions};
 
 use super::receive::{BINARY, PART_OF_TEXT, TEXT, all, frame, server, text};
 use super::{SharedPool, Terms, json, sent};
@@ -60,4 +60,34 @@ fn inflaters_are_lent_for_a_message_and_no_longer() {
     assert_eq!(all(&mut paths[1], &part), []);
     drop(paths);
     assert_eq!(pool.idle().0, 1);
+}
+
+#[test]
+fn between_messages_a_path_gives_its_memory_back_and_remembers_what_it_must() {
+    let mut send = Terms::of(15, true).client_send(0, 6);
+    let mut path = server(Terms::FULL, |_| ());
+    assert!(path.is_detached(), "nothing has arrived");
+    let message = json(1000, 1);
+    let mut lengths = Vec::new();
+    for round in 1..4 {
+        send.text(&message).unwrap();
+        let (_, payload) = sent(&mut send).remove(0);
+        lengths.push(payload.len());
+        let mut wire = frame(TEXT, &payload);
+        let (begin, end) = wire.split_at_mut(7);
+        assert_eq!(path.next(&mut &mut begin[..]), Ok(None));
+        assert!(path.detach().is_none(), "a message is open");
+        assert_eq!(path.next(&mut &mut end[..]), Ok(Some(Event::Text(&message))));
+        let memory = path.detach().unwrap();
+        assert!(path.is_detached());
+        assert_eq!(path.inflated_bytes().1, round * 1000);
+        // Whoever works with that memory next knows nothing of the extension.
+        let mut plain = ReceivePath::new(Role::Server, Arc::new(Config::server()));
+        assert!(plain.attach(memory).is_none());
+        assert_eq!(
+            plain.next(&mut &mut frame(TEXT, b"x")[..]),
+            Err(ProtocolError::ReservedBits)
+        );
+    }
+    assert!(lengths[1] < lengths[0] / 2, "it refers to what came before");
 }
