@@ -12,10 +12,12 @@ use ws_proto::{CodecPool, Deflater, DeflaterSettings, Inflater};
 
 /// Inflaters a thread keeps: about 64 KiB each. One is the rule; others are for messages that arrive in parts.
 const MAX_IDLE_INFLATERS: usize = 16;
-/// Compressors a thread keeps: about 170 KiB each at a window of 4 KiB, 280 KiB at 32 KiB. One is the rule for each kind
-/// of settings. With context takeover many may fall idle together; sixteen of them were 4.5 MB of a thread that does
+/// Compressors of the same settings a thread keeps: about 170 KiB each at a window of 4 KiB, 280 KiB at 32 KiB. One is
+/// the rule. With context takeover many may fall idle together; sixteen of them were 4.5 MB of a thread that does
 /// nothing, to save the few that wake next some page faults.
-const MAX_IDLE_DEFLATERS: usize = 2;
+const MAX_ALIKE: usize = 2;
+/// Compressors of any settings a thread keeps.
+const MAX_IDLE_DEFLATERS: usize = 16;
 
 /// Compressors that the connections of this process may keep between their turns. A few dozen on each thread are worth
 /// keeping; this says what a crowd of peers can make of it at most, 90 MiB at a window of 4 KiB and 150 at 32.
@@ -63,7 +65,7 @@ impl CodecPool for ThreadCodecs {
             let place = deflaters
                 .iter()
                 .rposition(|deflater| deflater.settings() == settings)?;
-            Some(deflaters.swap_remove(place))
+            Some(deflaters.remove(place))
         };
         IDLE.try_with(take).ok()?
     }
@@ -71,9 +73,17 @@ impl CodecPool for ThreadCodecs {
     fn give_deflater(&self, deflater: Box<Deflater>) {
         let _ = IDLE.try_with(|idle| {
             let deflaters = &mut idle.borrow_mut().deflaters;
+            let settings = deflater.settings();
+            let alike = deflaters
+                .iter()
+                .filter(|other| other.settings() == settings)
+                .count();
+            if alike >= MAX_ALIKE {
+                return;
+            }
             if deflaters.len() >= MAX_IDLE_DEFLATERS {
                 // The one that waited longest may be of settings that nobody uses any more.
-                deflaters.swap_remove(0);
+                deflaters.remove(0);
             }
             deflaters.push(deflater);
         });
@@ -103,7 +113,7 @@ mod tests {
 
     use bytes::BytesMut;
     use tokio::io::DuplexStream;
-    use ws_proto::{Config, DeflateConfig, Role};
+    use ws_proto::{CodecPool, Config, DeflateConfig, Role, WindowBits};
 
     use super::{CODECS, IDLE};
     use crate::negotiated::Negotiated;
@@ -177,7 +187,7 @@ mod tests {
                 });
             }
             pairs = waiting.join_all().await;
-            assert_eq!(idle(), (1, super::MAX_IDLE_DEFLATERS));
+            assert_eq!(idle(), (1, super::MAX_ALIKE));
         }
     }
 
@@ -186,6 +196,31 @@ mod tests {
         let mut pairs: Vec<_> = (0..30).map(|_| pair(&DeflateConfig::default())).collect();
         converse(&mut pairs).await;
         drop(pairs);
+        assert_eq!(idle(), (1, super::MAX_ALIKE));
+        // One pair for each of some more kinds.
+        for level in 2..=9 {
+            for bits in [9, 10, 11] {
+                let config = DeflateConfig {
+                    level,
+                    server_max_window_bits: WindowBits::new(bits),
+                    ..DeflateConfig::default()
+                };
+                converse(&mut [pair(&config)]).await;
+            }
+        }
         assert_eq!(idle(), (1, super::MAX_IDLE_DEFLATERS));
+    }
+
+    #[test]
+    fn no_more_than_a_crowd_of_512_keep_compressors() {
+        let kept = (0..10_000).take_while(|_| CODECS.reserve()).count();
+        // Other tests keep some at the same time.
+        assert!(
+            (super::MAX_KEPT - 100..=super::MAX_KEPT).contains(&kept),
+            "{kept}"
+        );
+        (0..kept).for_each(|_| CODECS.release());
+        assert!(CODECS.reserve());
+        CODECS.release();
     }
 }

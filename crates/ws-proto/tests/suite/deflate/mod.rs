@@ -8,8 +8,10 @@ mod receive;
 mod send;
 
 mod memory;
+mod pace;
 mod reach;
 
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Buf;
@@ -140,12 +142,29 @@ pub(crate) fn noise(length: usize, seed: u32) -> Vec<u8> {
 pub(crate) struct SharedPool {
     inflaters: Mutex<Vec<Box<Inflater>>>,
     deflaters: Mutex<Vec<Box<Deflater>>>,
+    turns: AtomicU32,
+    kept: AtomicUsize,
+    /// How many may be kept; `None`: any number.
+    most: Option<usize>,
 }
 
 impl SharedPool {
     /// One that lives as long as the test program, as the seam asks for.
     pub(crate) fn leaked() -> &'static Self {
         Box::leak(Box::default())
+    }
+
+    /// One that lets so many connections keep a compressor.
+    pub(crate) fn leaked_with(most: usize) -> &'static Self {
+        Box::leak(Box::new(Self {
+            most: Some(most),
+            ..Self::default()
+        }))
+    }
+
+    /// How many compressors are kept between turns.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// Inflaters and compressors that nobody uses.
@@ -174,5 +193,19 @@ impl CodecPool for SharedPool {
 
     fn give_deflater(&self, deflater: Box<Deflater>) {
         self.deflaters.lock().unwrap().push(deflater);
+    }
+
+    fn begin_turn(&self) -> u32 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn reserve(&self) -> bool {
+        let room = self.most.is_none_or(|most| self.kept() < most);
+        self.kept.fetch_add(usize::from(room), Ordering::Relaxed);
+        room
+    }
+
+    fn release(&self) {
+        self.kept.fetch_sub(1, Ordering::Relaxed);
     }
 }
