@@ -9,7 +9,7 @@ use clap::Args;
 use super::client::{no_runtime, seconds, usage};
 use super::exit;
 use super::signals::Signals;
-use crate::soak::{self, SoakError, SoakOptions, SoakReport, SoakRun, SoakShape};
+use crate::soak::{self, SoakCores, SoakError, SoakOptions, SoakReport, SoakRun, SoakShape};
 
 const AFTER_HELP: &str = "\
 Shapes:
@@ -76,7 +76,7 @@ impl SoakArguments {
                 let line = if json {
                     format!("{:#}", soak::report_json(&options, &report))
                 } else {
-                    soak::end_line(&report)
+                    soak::end_line(&options, &report)
                 };
                 print_lines(&[line]);
                 ExitCode::from(u8::from(report.passed() < report.shapes.len()))
@@ -94,6 +94,8 @@ impl SoakArguments {
         options.scale = self.scale;
         options.hold = self.seconds;
         options.server_arguments = self.server;
+        // Before the runtime has threads: they inherit what this one may use.
+        options.cores = SoakCores::divide();
         Ok(options)
     }
 }

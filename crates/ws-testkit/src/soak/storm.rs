@@ -101,6 +101,7 @@ async fn storm(server: &Server, rate: usize, time: Duration) -> Result<Report, S
         threads: 1,
         timeout: PATIENCE,
         pid: None,
+        sleeps: true,
     };
     bench::run(options, std::future::pending(), |_| {}).await
 }
