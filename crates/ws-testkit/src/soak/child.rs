@@ -19,8 +19,8 @@ use crate::gauges::ServerGauges;
 /// For a program to start and bind a port, or to tell its gauges once more, on a machine with other work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// For a child to end after its own `--shutdown-timeout`.
-const ENDING: Duration = Duration::from_secs(30);
+/// For a child to end after its own `--shutdown-timeout`, which is 30 s unless a shape gives less.
+const ENDING: Duration = Duration::from_secs(40);
 
 /// The end of the server's life.
 #[derive(Debug)]
