@@ -14,7 +14,7 @@ use crate::soak::{self, SoakCores, SoakError, SoakOptions, SoakReport, SoakRun, 
 const AFTER_HELP: &str = "\
 Shapes:
   L1   19,000 idle connections, and what each of them costs
-  L3   a storm of 2,000 connects a second for 30 s
+  L3   a storm of 10,000 connects a second for 30 s
   L6   broadcast to 2,000 subscribers, of whom one in five does not read
   L8   SIGTERM under numbered traffic of 5,000 clients, ten times
   L9   2,000 peers that have gone silent, beside 200 that answer

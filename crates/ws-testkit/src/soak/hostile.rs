@@ -38,6 +38,9 @@ const TIME: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs
 /// How many times as long as in the quiet run the slowest of a hundred answers may take.
 const RATIO: f64 = 3.0;
 
+/// In full: a quiet run whose p99 is longer, in milliseconds, was not quiet, and three times of it would be no bound.
+const MOST_QUIET: f64 = 5.0;
+
 /// In short: where the quiet run is this quick, in milliseconds, its multiple says nothing, since other programs run on
 /// the same cores, and who is not running waits for some slices of a few milliseconds.
 const QUICK_FLOOR: f64 = 250.0;
@@ -144,7 +147,12 @@ fn judge(options: &SoakOptions, findings: &mut Findings, quiet: &Report, loud: &
         let share = report.server.map_or(f64::NAN, |used| used.busiest_share());
         findings.tell(format!("server's core in the {name} run"), share * 100.0, "%");
     }
-    findings.tell("p99 of the quiet run", p99(quiet), "ms");
+    let name = "p99 of the quiet run";
+    if options.quick {
+        findings.tell(name, p99(quiet), "ms");
+    } else {
+        findings.check(name, p99(quiet), "ms", SoakBound::AtMost(MOST_QUIET));
+    }
     findings.tell(
         "p99 beside hostile peers, as a multiple",
         p99(loud) / p99(quiet),
