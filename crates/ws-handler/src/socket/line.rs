@@ -93,3 +93,39 @@ async fn usher(line: Arc<Line>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Writes its number down when it is woken.
+    struct Told(u32, Arc<Mutex<Vec<u32>>>);
+
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_is_let_in_for_each_look_in_the_order_in_which_they_came() {
+        let told = Arc::default();
+        let wakers = [1, 2, 3, 4].map(|number| Waker::from(Arc::new(Told(number, Arc::clone(&told)))));
+        assert!(!stand(&wakers[0]), "nobody else has had a turn");
+        for waker in &wakers {
+            let stands = stand(waker);
+            assert_eq!(stands, waker.data() != wakers[0].data());
+        }
+        assert!(stand(&wakers[0]));
+        let mut before = 0;
+        for _ in 0..8 {
+            yield_now().await;
+            let now = told.lock().unwrap().len();
+            assert!(now <= before + 1, "{told:?}");
+            before = now;
+        }
+        assert_eq!(*told.lock().unwrap(), [2, 3, 4, 1]);
+    }
+}
