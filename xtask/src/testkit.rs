@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 /// Binding a port takes milliseconds; this is for a loaded machine.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// The server's own `--shutdown-timeout` is 5 s.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+/// The server's own `--shutdown-timeout` is 30 s.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
 
 /// A running `ws-testkit server` on a port of its own.
 #[derive(Debug)]

@@ -51,8 +51,8 @@ pub use report::JSON_SCHEMA;
 pub use server::{TestServer, TestServerBuilder};
 #[cfg(target_os = "linux")]
 pub use soak::{
-    SOAK_SCHEMA, ShapeReport, SoakBound, SoakError, SoakFigure, SoakOptions, SoakReport, SoakRun, SoakShape,
-    UnknownShape,
+    SOAK_SCHEMA, ShapeReport, SoakBound, SoakCores, SoakError, SoakFigure, SoakOptions, SoakReport, SoakRun,
+    SoakShape, UnknownShape,
 };
 pub use stats::{
     Answer, Change, Counts, DeflateOutcome, Ending, ExitStatus, Failure, FrameSeen, Mark, Observer,

@@ -167,3 +167,50 @@ impl IntoFuture for ConnectBuilder {
         Box::pin(async move { self.upgrade().await?.into_websocket(config) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_limits_are_ten_seconds_unless_told_otherwise() {
+        let builder = connect("ws://localhost/");
+        let ten = Duration::from_secs(10);
+        assert_eq!((builder.connect_timeout, builder.handshake_timeout), (ten, ten));
+        let builder = builder
+            .connect_timeout(Duration::from_secs(1))
+            .handshake_timeout(Duration::from_secs(2));
+        assert_eq!(builder.connect_timeout, Duration::from_secs(1));
+        assert_eq!(builder.handshake_timeout, Duration::from_secs(2));
+    }
+
+    /// Linux does not answer whom a listener's queue has no place for.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn tcp_that_is_not_answered_is_given_up_after_ten_seconds() {
+        use std::net::{Ipv4Addr, SocketAddr};
+
+        use socket2::{Domain, Socket, Type};
+        use tokio::time::Instant;
+
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(&anywhere.into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        // The only place.
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        let begun = Instant::now();
+        let url = format!("ws://{address}/");
+        let below = timeout(Duration::from_millis(9_999), connect(&url).upgrade()).await;
+        assert!(below.is_err(), "given up after {:?}", begun.elapsed());
+        let begun = Instant::now();
+        let error = connect(&url).upgrade().await.unwrap_err();
+        assert!(
+            matches!(error, ConnectError::Timeout(ConnectStage::Tcp)),
+            "{error}"
+        );
+        let took = begun.elapsed();
+        assert!((10_000..10_010).contains(&took.as_millis()), "after {took:?}");
+    }
+}

@@ -63,7 +63,8 @@ pub trait ExtensionNegotiator: fmt::Debug + Send + Sync {
     /// Client: judges the server's answer to the offers; `None` fails the connection (RFC 6455 §4.1 item 5).
     fn confirm(&self, answer: &ExtensionOffer<'_>) -> Option<NegotiatedExtension>;
 
-    /// Whether it may be agreed on several times for one connection. Default: no, the first answered offer counts.
+    /// Whether it may be agreed on several times for one connection. Default: no, the first answered offer counts. All
+    /// extensions of a connection together are 16 at most; further offers are declined.
     fn may_repeat(&self) -> bool {
         false
     }
@@ -182,6 +183,10 @@ impl ExtensionRegistry {
     }
 }
 
+/// Extensions of one connection: a multiple of what anybody agrees on. A request could offer one that may repeat some
+/// 1,800 times, and the connection would keep them all.
+const MOST: usize = 16;
+
 /// What one side has agreed on so far.
 #[derive(Debug, Default)]
 pub(super) struct Agreed {
@@ -192,12 +197,14 @@ pub(super) struct Agreed {
 impl Agreed {
     /// Whether this extension can still be agreed on.
     fn takes(&self, negotiator: &dyn ExtensionNegotiator) -> bool {
-        negotiator.may_repeat()
-            || !self
-                .extensions
-                .iter()
-                .inspect(|_| steps::step())
-                .any(|used| used.name().eq_ignore_ascii_case(negotiator.name()))
+        self.extensions.len() < MOST && (negotiator.may_repeat() || !self.has(negotiator.name()))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.extensions
+            .iter()
+            .inspect(|_| steps::step())
+            .any(|used| used.name().eq_ignore_ascii_case(name))
     }
 
     fn add(&mut self, extension: NegotiatedExtension) -> Result<(), ReservedBitsTaken> {
@@ -247,6 +254,19 @@ mod tests {
     use ws_proto::IdentityExtension;
 
     use super::*;
+
+    #[test]
+    fn extensions_below_at_and_above_their_number() {
+        let registry = ExtensionRegistry::new().with(IdentityExtension);
+        for (count, agreed) in [(15, 15), (16, 16), (17, 16)] {
+            let mut map = HeaderMap::new();
+            let line = HeaderValue::from_str(&"identity, ".repeat(count)).unwrap();
+            map.append(SEC_WEBSOCKET_EXTENSIONS, line);
+            assert_eq!(registry.answer(&map).unwrap().extensions.len(), agreed);
+            let confirmed = registry.confirm(&map);
+            assert_eq!(confirmed.is_ok(), count <= MOST, "{count} in a 101");
+        }
+    }
 
     /// Each offer is looked at, and compared with what is agreed on already, of which there is one of a kind.
     #[test]

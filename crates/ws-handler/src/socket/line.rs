@@ -1,7 +1,7 @@
-//! Connections whose turn is over stand in line, and few of them are let in for each look at the sockets.
+//! Connections whose turn is over stand in line, and one of them is let in for each look at the sockets.
 //!
 //! Without the line all of them would have a turn between two such looks: beside a hundred peers that flood, others
-//! waited for a hundred turns. With it they wait for two, and those in line share what is left of the thread. Not here:
+//! waited for a hundred turns. With it they wait for one, and those in line share what is left of the thread. Not here:
 //! when a turn is over (`link::turn`).
 
 use std::cell::RefCell;
@@ -11,10 +11,6 @@ use std::task::Waker;
 
 use tokio::runtime::{self, Handle};
 use tokio::task::yield_now;
-
-/// How many are let in at once. Each turn is a tenth of a millisecond of work, and a look at the sockets takes a hundredth
-/// of that.
-const AT_ONCE: usize = 2;
 
 thread_local! {
     /// The line of this thread, and the runtime whose tasks stand in it.
@@ -50,14 +46,15 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next few. None at all: the usher is to end.
-    fn take(&self) -> [Option<Waker>; AT_ONCE] {
+    /// The next one. None: the usher is to end.
+    fn take(&self) -> Option<Waker> {
         let mut state = self.lock();
-        if state.waiting.is_empty() {
+        let next = state.waiting.pop_front();
+        if next.is_none() {
             // A line that was long leaves no memory behind.
             *state = State::default();
         }
-        std::array::from_fn(|_| state.waiting.pop_front())
+        next
     }
 }
 
@@ -84,15 +81,51 @@ pub(super) fn stand(waker: &Waker) -> bool {
     true
 }
 
-/// Lets them in until nobody waits any more. Waking a task that has other reasons to run, or is gone, does no harm.
+/// Lets them in, one for each look at the sockets, until nobody waits any more: a turn is a tenth of a millisecond of work,
+/// a look a hundredth of that. Waking a task that has other reasons to run, or is gone, does no harm.
 async fn usher(line: Arc<Line>) {
     loop {
         // Tokio looks at the sockets before it goes on with who has yielded.
         yield_now().await;
-        let few = line.take();
-        if few.iter().all(Option::is_none) {
-            return;
+        match line.take() {
+            Some(next) => next.wake(),
+            None => return,
         }
-        few.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Writes its number down when it is woken.
+    struct Told(u32, Arc<Mutex<Vec<u32>>>);
+
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_is_let_in_for_each_look_in_the_order_in_which_they_came() {
+        let told = Arc::default();
+        let wakers = [1, 2, 3, 4].map(|number| Waker::from(Arc::new(Told(number, Arc::clone(&told)))));
+        assert!(!stand(&wakers[0]), "nobody else has had a turn");
+        for waker in &wakers {
+            let stands = stand(waker);
+            assert_eq!(stands, waker.data() != wakers[0].data());
+        }
+        assert!(stand(&wakers[0]));
+        let mut before = 0;
+        for _ in 0..8 {
+            yield_now().await;
+            let now = told.lock().unwrap().len();
+            assert!(now <= before + 1, "{told:?}");
+            before = now;
+        }
+        assert_eq!(*told.lock().unwrap(), [2, 3, 4, 1]);
     }
 }

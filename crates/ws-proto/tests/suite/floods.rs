@@ -65,24 +65,23 @@ fn w01_a_million_pings_in_one_batch_stay_below_the_hard_limit() {
 }
 
 #[test]
-fn w03_a_hundred_thousand_empty_texts_are_delivered_and_nothing_is_held() {
+fn w03_a_million_empty_texts_are_delivered_and_nothing_is_held() {
     let mut pair = Pair::new();
-    pair.inject_to_server(&masked(&b"\x81\x00".repeat(100_000)));
-    pair.run();
-    assert_eq!(pair.server.seen.len(), 100_000);
-    assert!(
-        pair.server
-            .seen
-            .iter()
-            .all(|seen| *seen == Seen::Text(String::new()))
-    );
+    let batch = masked(&b"\x81\x00".repeat(100_000));
+    for _ in 0..10 {
+        pair.inject_to_server(&batch);
+        pair.run();
+        let seen = pair.server.take_seen();
+        assert_eq!(seen.len(), 100_000);
+        assert!(seen.iter().all(|seen| *seen == Seen::Text(String::new())));
+    }
     assert_eq!(pair.server.connection.sender().queued_bytes(), 0);
 }
 
 #[test]
-fn w04_of_a_hundred_thousand_close_frames_the_first_counts() {
+fn w04_of_a_million_close_frames_the_first_counts() {
     let mut pair = Pair::new();
-    pair.inject_to_server(&masked(&b"\x88\x02\x0F\xA0".repeat(100_000)));
+    pair.inject_to_server(&masked(&b"\x88\x02\x0F\xA0".repeat(1_000_000)));
     pair.run();
     assert_eq!(pair.server.seen, [Seen::Close(Some((4000, String::new())))]);
     assert_eq!(pair.server.wire, b"\x88\x02\x0F\xA0");

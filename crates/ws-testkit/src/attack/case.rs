@@ -55,6 +55,8 @@ pub(super) enum Expected {
     Closes(Option<u16>),
     /// The stream ends; what was sent before does not matter.
     Ends,
+    /// The stream ends, without a close frame or behind one with one of these codes.
+    EndsOrFails(&'static [u16]),
     /// Whatever: only the server has to live. Nothing is read.
     Lives,
 }

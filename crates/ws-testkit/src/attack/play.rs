@@ -40,6 +40,9 @@ fn lax(why: impl Into<String>) -> Judgement {
 /// However much a server is willing to take: a case is over after this long, and its patience.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Of what is sent many times, so many are built and sent in one piece.
+const AT_ONCE: usize = 1_000;
+
 /// Plays a case over a fresh connection.
 pub(super) async fn play<IO>(io: IO, case: &Case, target: &Target) -> Verdict
 where
@@ -131,8 +134,11 @@ async fn act<W: AsyncWrite + Unpin>(
                 }
             }
             Act::Repeat(bytes, count) => {
-                let all = bytes.repeat(*count);
-                put(writer, &all, all.len(), written).await?;
+                let all = bytes.repeat(AT_ONCE.min(*count));
+                for done in (0..*count).step_by(AT_ONCE) {
+                    let length = bytes.len() * AT_ONCE.min(count - done);
+                    put(writer, all.get(..length).unwrap_or_default(), length, written).await?;
+                }
             }
             Act::Pause(time) => {
                 written.fetch_add(1, Ordering::Relaxed);
@@ -295,7 +301,28 @@ async fn conversation<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, expected: 
             (_, true) => Ok(()),
             (_, false) => failed("the connection stays open"),
         },
+        Expected::EndsOrFails(codes) => ends_or_fails(inbox, codes).await,
         _ => Ok(()),
+    }
+}
+
+async fn ends_or_fails<R: AsyncRead + Unpin>(inbox: &mut Inbox<'_, R>, codes: &[u16]) -> Judgement {
+    loop {
+        let frame = match inbox.frame().await {
+            Said::It(frame) => frame,
+            Said::End => return Ok(()),
+            Said::Silence => return failed("the connection stays open"),
+        };
+        // By chance something was right, and has been answered.
+        if frame.opcode != 8 {
+            continue;
+        }
+        let (_, ended) = inbox.rest().await;
+        return match frame.close_code() {
+            _ if !ended => failed("the connection stays open"),
+            Some(code) if codes.contains(&code) => Ok(()),
+            code => lax(format!("closed with {code:?}")),
+        };
     }
 }
 

@@ -5,6 +5,7 @@
 //! The handshake is `ws-handler`'s. The command line is `cli/bench`. RFC 6455 §5.2 (frames).
 
 // layer 1: what is asked for, what is sent, what the machine tells
+mod alarm;
 mod options;
 mod reply;
 mod schedule;

@@ -111,6 +111,9 @@ pub(crate) struct BenchOptions {
     pub(crate) timeout: Duration,
     /// The server's process, to be watched.
     pub(crate) pid: Option<u32>,
+    /// Whether an open loop leaves its core to others between two moments, and is woken a little late. Otherwise it looks
+    /// without a pause for what comes.
+    pub(crate) sleeps: bool,
 }
 
 impl BenchOptions {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use super::alarm::Alarm;
 use super::batch::Batches;
 use super::connection::{Connection, Rules, Traffic};
 use super::measured::{Outcome, Trouble};
@@ -23,8 +24,12 @@ const READ_BUFFER: usize = 256 << 10;
 /// How often a thread that has nothing to do looks whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A poll can only sleep for whole milliseconds; closer to the next moment an open loop polls without sleeping.
+/// A poll can only sleep for whole milliseconds; closer to the next moment an open loop without an alarm polls without
+/// sleeping.
 const SLEEP_UNIT: Duration = Duration::from_millis(1);
+
+/// The event of the alarm; connections are numbered from 0.
+const ALARM: Token = Token(usize::MAX - 1);
 
 /// One thread's share of the load.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ pub(super) struct Worker {
     outcome: Outcome,
     /// The open loop's moments for this thread, and how many of them have passed.
     pace: Option<Pace>,
+    alarm: Option<Alarm>,
     scheduled: u64,
     in_flight: u64,
     last_answer: Instant,
@@ -64,8 +70,13 @@ impl Worker {
             Load::Open(rate) => Some(Pace::new(window.start, rate * share)),
             _ => None,
         };
+        let poll = Poll::new()?;
+        // Where there is none the loop does without.
+        let wanted = options.sleeps && pace.is_some();
+        let alarm = wanted.then(|| Alarm::new(poll.registry(), ALARM).ok()).flatten();
         Ok(Self {
-            poll: Poll::new()?,
+            poll,
+            alarm,
             connections,
             batches,
             load: options.load,
@@ -302,6 +313,12 @@ impl Worker {
             return LOOK_EVERY;
         };
         let left = pace.moment(self.scheduled).saturating_duration_since(now);
+        if left.is_zero() {
+            return left;
+        }
+        if self.alarm.as_ref().is_some_and(|alarm| alarm.set(left)) {
+            return LOOK_EVERY;
+        }
         // The system rounds up, so one unit less: too late cannot be made good.
         let whole = left.as_millis().saturating_sub(1) as u64;
         (SLEEP_UNIT * u32::try_from(whole).unwrap_or(u32::MAX)).min(LOOK_EVERY)

@@ -193,6 +193,7 @@ impl BenchArguments {
             threads: self.threads,
             timeout: self.timeout,
             pid: self.pid,
+            sleeps: false,
         }
     }
 }

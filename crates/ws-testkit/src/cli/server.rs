@@ -68,7 +68,7 @@ pub(crate) struct ServerArguments {
     origins: Vec<String>,
 
     /// Seconds that connections may take to close once a signal has come
-    #[arg(long, value_name = "SECS", default_value = "5")]
+    #[arg(long, value_name = "SECS", default_value = "30")]
     shutdown_timeout: Wait,
 
     /// Print what the server holds as one line of JSON on stdout every so many seconds and at the end

@@ -9,12 +9,12 @@ use clap::Args;
 use super::client::{no_runtime, seconds, usage};
 use super::exit;
 use super::signals::Signals;
-use crate::soak::{self, SoakError, SoakOptions, SoakReport, SoakRun, SoakShape};
+use crate::soak::{self, SoakCores, SoakError, SoakOptions, SoakReport, SoakRun, SoakShape};
 
 const AFTER_HELP: &str = "\
 Shapes:
   L1   19,000 idle connections, and what each of them costs
-  L3   a storm of 2,000 connects a second for 30 s
+  L3   a storm of 10,000 connects a second for 30 s
   L6   broadcast to 2,000 subscribers, of whom one in five does not read
   L8   SIGTERM under numbered traffic of 5,000 clients, ten times
   L9   2,000 peers that have gone silent, beside 200 that answer
@@ -76,7 +76,7 @@ impl SoakArguments {
                 let line = if json {
                     format!("{:#}", soak::report_json(&options, &report))
                 } else {
-                    soak::end_line(&report)
+                    soak::end_line(&options, &report)
                 };
                 print_lines(&[line]);
                 ExitCode::from(u8::from(report.passed() < report.shapes.len()))
@@ -94,6 +94,8 @@ impl SoakArguments {
         options.scale = self.scale;
         options.hold = self.seconds;
         options.server_arguments = self.server;
+        // Before the runtime has threads: they inherit what this one may use.
+        options.cores = SoakCores::divide();
         Ok(options)
     }
 }

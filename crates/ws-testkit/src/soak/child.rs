@@ -19,8 +19,8 @@ use crate::gauges::ServerGauges;
 /// For a program to start and bind a port, or to tell its gauges once more, on a machine with other work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// For a child to end after its own `--shutdown-timeout`.
-const ENDING: Duration = Duration::from_secs(30);
+/// For a child to end after its own `--shutdown-timeout`, which is 30 s unless a shape gives less.
+const ENDING: Duration = Duration::from_secs(40);
 
 /// The end of the server's life.
 #[derive(Debug)]
@@ -73,7 +73,8 @@ impl Server {
         every: Duration,
     ) -> Result<Self, String> {
         let failed = |error| format!("{} cannot be started: {error}", options.program.display());
-        let mut child = Command::new(&options.program)
+        let mut command = Command::new(&options.program);
+        command
             .args(["server", "--port", "0", "--gauges"])
             .arg(every.as_secs_f64().to_string())
             .args(arguments)
@@ -81,9 +82,12 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
+            .kill_on_drop(true);
+        let child = match &options.cores {
+            Some(cores) => cores.start_server(|| command.spawn()),
+            None => command.spawn(),
+        };
+        let mut child = child.map_err(failed)?;
         let started = Instant::now();
         let (Some(pid), Some(stdout), Some(stderr)) = (child.id(), child.stdout.take(), child.stderr.take())
         else {
@@ -114,6 +118,10 @@ impl Server {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Seconds since it was started, the clock of its samples.

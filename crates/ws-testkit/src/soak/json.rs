@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::cores::SoakCores;
 use super::findings::{SoakBound, SoakFigure};
 use super::options::SoakOptions;
 use super::run::{ShapeReport, SoakReport};
@@ -16,6 +17,7 @@ pub(crate) fn report_json(options: &SoakOptions, report: &SoakReport) -> Value {
         "schema": SOAK_SCHEMA,
         "quick": options.quick,
         "scale": options.scale,
+        "server_core": options.cores.as_ref().map(SoakCores::server),
         "passed": report.passed(),
         "failed": report.shapes.len() - report.passed(),
         "shapes": report.shapes.iter().map(shape).collect::<Vec<_>>(),
@@ -85,7 +87,7 @@ mod tests {
         let document = include_str!("../../../../docs/SOAK-JSON.md");
         let mut found = Vec::new();
         names(&value, "", &mut found);
-        assert_eq!(found.len(), 17);
+        assert_eq!(found.len(), 18);
         for name in found {
             assert!(document.contains(&format!("| `{name}` |")), "{name}");
         }

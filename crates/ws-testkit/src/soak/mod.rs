@@ -4,24 +4,27 @@
 //! (`gauges`); what must be flat or back at the start is judged in `leak`. The command line is `cli/soak`. Linux
 //! only: memory and descriptors are read in /proc.
 
-// layer 1: what is asked for, what is found, how a line is laid through samples
+// layer 1: where each side runs, what is found, how a line is laid through samples
+mod cores;
 mod findings;
 mod fit;
+
+// layer 2: what is asked for
 mod options;
 
-// layer 2: what must not grow
+// layer 3: what must not grow
 mod leak;
 
-// layer 3: the server
+// layer 4: the server
 mod child;
 
-// layer 4: connections to it
+// layer 5: connections to it
 mod dial;
 
-// layer 5: many at once
+// layer 6: many at once
 mod crowd;
 
-// layer 6: shapes
+// layer 7: shapes
 mod churn;
 mod hostile;
 mod idle;
@@ -30,13 +33,14 @@ mod stop;
 mod storm;
 mod subscribers;
 
-// layer 7: the whole run
+// layer 8: the whole run
 mod run;
 
-// layer 8: its report
+// layer 9: its report
 mod json;
 mod text;
 
+pub use cores::SoakCores;
 pub use findings::{SoakBound, SoakFigure};
 pub use json::SOAK_SCHEMA;
 pub(crate) use json::report_json;

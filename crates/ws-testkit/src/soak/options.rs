@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::cores::SoakCores;
+
 /// A load shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -114,6 +116,8 @@ pub struct SoakOptions {
     pub hold: Option<Duration>,
     /// More options for the server, after those of the shape: what is typed last counts.
     pub server_arguments: Vec<String>,
+    /// The server's own core. Default none: it runs beside the load.
+    pub cores: Option<SoakCores>,
 }
 
 impl SoakOptions {
@@ -126,6 +130,7 @@ impl SoakOptions {
             scale: 1.0,
             hold: None,
             server_arguments: Vec::new(),
+            cores: None,
         }
     }
 

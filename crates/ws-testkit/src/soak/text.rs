@@ -1,5 +1,6 @@
 //! Lines about a soak run for people.
 
+use super::options::SoakOptions;
 use super::run::{ShapeReport, SoakReport};
 
 /// One shape: its verdict, then its numbers, one line each.
@@ -29,7 +30,7 @@ pub(crate) fn shape_lines(report: &ShapeReport) -> Vec<String> {
 }
 
 /// The last line.
-pub(crate) fn end_line(report: &SoakReport) -> String {
+pub(crate) fn end_line(options: &SoakOptions, report: &SoakReport) -> String {
     let failed: Vec<_> = report
         .shapes
         .iter()
@@ -39,6 +40,10 @@ pub(crate) fn end_line(report: &SoakReport) -> String {
     let mut line = format!("{} shapes: {} PASS", report.shapes.len(), report.passed());
     if !failed.is_empty() {
         line.push_str(&format!(", {} FAIL ({})", failed.len(), failed.join(", ")));
+    }
+    match &options.cores {
+        Some(cores) => line.push_str(&format!("; server alone on core {}", cores.server())),
+        None => line.push_str("; nothing pinned"),
     }
     line
 }

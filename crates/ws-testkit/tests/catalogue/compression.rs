@@ -19,7 +19,7 @@ use crate::heap;
 use crate::scene::{REQUEST, Scene};
 
 const KIB: isize = 1024;
-const IDLE: usize = 50;
+const IDLE: usize = 200;
 
 /// An open connection that has agreed on compression.
 async fn open(scene: &Scene, path: &str, config: DeflateConfig) -> WebSocket<DuplexStream> {
@@ -179,7 +179,7 @@ async fn d10_our_output_keeps_to_each_window() {
 }
 
 /// Idle for longer than a second, a connection with context in both directions holds two windows and little else. What
-/// counts is what each of the second fifty adds: the first fifty have filled the pools.
+/// counts is what each of the second two hundred adds: the first two hundred have filled the pools.
 #[tokio::test(start_paused = true)]
 async fn d13_idle_connections_hold_their_histories_only() {
     Scene::compressing()

@@ -56,14 +56,19 @@ impl AsyncWrite for Counted {
 /// answer must be there after three turns of the flood: one had begun, one more passes until the word is read, one until
 /// the answer is. Nothing is left of either.
 async fn answered_within_a_turn(flood: &[u8]) {
+    answered_after(3 * (TURN + READ), flood).await;
+}
+
+/// The same after so many bytes of the flood.
+async fn answered_after(most: usize, flood: &[u8]) {
     let mut config = Config::server();
     config.limits.ping_budget = None;
     Scene::with(config, ws_handler::Server::new())
-        .leaves_nothing(0, async |scene| flooded(scene, flood).await)
+        .leaves_nothing(0, async |scene| flooded(scene, most, flood).await)
         .await;
 }
 
-async fn flooded(scene: &Scene, flood: &[u8]) {
+async fn flooded(scene: &Scene, most: usize, flood: &[u8]) {
     let (near, far) = tokio::io::duplex(16 << 20);
     let read = Arc::new(AtomicUsize::new(0));
     scene.accept(Counted {
@@ -86,10 +91,7 @@ async fn flooded(scene: &Scene, flood: &[u8]) {
         read.load(Ordering::Relaxed) - before
     });
     let first = asked.await.unwrap();
-    assert!(
-        first <= 3 * (TURN + READ),
-        "{first} bytes of the flood came first"
-    );
+    assert!(first <= most, "{first} bytes of the flood came first");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(
         all.load(Ordering::Relaxed) - before,
@@ -102,6 +104,13 @@ async fn flooded(scene: &Scene, flood: &[u8]) {
 async fn f29_a_firehose_of_tiny_frames_lets_others_have_their_turn() {
     let frame = RawFrame::text("").masked([7; 4]).encode();
     answered_within_a_turn(&frame.repeat((8 << 20) / frame.len())).await;
+}
+
+/// Nothing is known of a peer that has just come: it is read in short pieces from the first one on.
+#[tokio::test(start_paused = true)]
+async fn f29_the_first_tiny_frames_of_a_connection_are_read_8_kib_at_a_time() {
+    let frame = RawFrame::text("").masked([7; 4]).encode();
+    answered_after(3 * 8 * 1024, &frame.repeat((1 << 20) / frame.len())).await;
 }
 
 #[tokio::test(start_paused = true)]

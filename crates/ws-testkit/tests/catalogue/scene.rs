@@ -29,6 +29,9 @@ const ROOM: usize = 64 * 1024;
 /// Conversations before anything is measured: each shard of the table of sessions has been used then.
 const WARM_UP: usize = 64;
 
+/// Streams of random bytes in F27, each played as often as the case is; ws-proto's own test has 10,000 of them.
+const SEEDS: u64 = 1_000;
+
 /// How often a case is played until it leaves nothing behind: a thread keeps up to 64 buffers, and a case may add one
 /// each time.
 const ATTEMPTS: usize = 80;
@@ -252,6 +255,7 @@ impl Scene {
         let mut options = AttackOptions::new("ws://test/");
         options.only = vec![id.to_owned()];
         options.slow = true;
+        options.seeds = SEEDS;
         let attack = AttackRun::new(options).unwrap();
         self.leaves_nothing(0, async |scene| {
             let report = attack.run_over(async || Ok(scene.dial()), |_| {}).await.unwrap();

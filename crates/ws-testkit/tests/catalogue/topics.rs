@@ -12,16 +12,16 @@ use crate::scene::Scene;
 type Peer = RawPeer<DuplexStream>;
 
 const MASK: [u8; 4] = [9, 8, 7, 6];
-const SUBSCRIBERS: usize = 500;
-const STALLED: usize = 5;
-const MESSAGES: usize = 200;
+const SUBSCRIBERS: usize = 2_000;
+const STALLED: usize = 20;
+const MESSAGES: usize = 40;
 
 fn message(number: usize) -> Vec<u8> {
-    [&number.to_be_bytes()[..], &[7; 1000]].concat()
+    [&number.to_be_bytes()[..], &[7; 5000]].concat()
 }
 
 #[tokio::test(start_paused = true)]
-async fn w08_of_500_subscribers_five_stall_and_only_those_are_closed() {
+async fn w08_of_2000_subscribers_20_stall_and_only_those_are_closed() {
     let mut config = Config::server();
     config.limits.hard_queue = 32 * 1024;
     Scene::with(config, ws_handler::Server::new())

@@ -167,7 +167,7 @@ async fn help_tells_options_defaults_and_units() {
             "--workers",
             "[default: any origin]",
             "--shutdown-timeout <SECS>",
-            "[default: 5]",
+            "[default: 30]",
             "--max-frame-size <BYTES>",
             "[default: 16777216]",
             "[default: 131072]",

@@ -16,22 +16,40 @@ const TINY: u32 = 128;
 /// How much is read at once from a peer that sends tiny messages: what is read is also answered before anybody else
 /// has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond). And how
 /// much is read first from a peer that sends large ones: the rest is read where it is gathered, and need not be copied.
+/// And from one that has said nothing yet: a full buffer of empty messages is two milliseconds of work.
 const SHORT_READ: usize = 8 * 1024;
 
 /// What was done since others had their turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turn {
     bytes: u32,
     messages: u32,
     /// A large message was among them.
     large: bool,
-    /// The turn before brought tiny messages or large ones.
+    /// The turn before brought tiny messages or large ones, or there was none.
     short: bool,
     /// What was received before has not been followed by the timers: the connection did not wait for input.
     owes: bool,
 }
 
+impl Default for Turn {
+    /// The first turn.
+    fn default() -> Self {
+        Self::after(true)
+    }
+}
+
 impl Turn {
+    fn after(short: bool) -> Self {
+        Self {
+            bytes: 0,
+            messages: 0,
+            large: false,
+            short,
+            owes: false,
+        }
+    }
+
     /// So many bytes were read.
     pub(super) fn on_received(&mut self, count: usize) {
         // Far below 4 GiB.
@@ -71,10 +89,7 @@ impl Turn {
 
     /// Others have their turn.
     pub(super) fn end(&mut self) {
-        *self = Self {
-            short: self.large || self.is_short(),
-            ..Self::default()
-        };
+        *self = Self::after(self.large || self.is_short());
     }
 
     fn is_short(&self) -> bool {
@@ -88,6 +103,19 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_below_at_and_above_its_limit() {
+        // Bytes alone, and bytes beside messages that count 256 each.
+        for (messages, below) in [(0, 262_143), (1, 261_887), (1023, 255)] {
+            for (bytes, over) in [(below, false), (below + 1, true), (below + 2, true)] {
+                let mut turn = Turn::default();
+                turn.on_received(bytes);
+                (0..messages).for_each(|_| turn.on_message());
+                assert_eq!(turn.is_over(), over, "{bytes} bytes and {messages} messages");
+            }
+        }
+    }
 
     #[test]
     fn a_turn_ends_after_256_kib_however_they_are_cut() {
@@ -106,7 +134,10 @@ mod tests {
     #[test]
     fn after_tiny_messages_little_is_read_until_larger_ones_come() {
         let mut turn = Turn::default();
-        assert_eq!(turn.most(), usize::MAX, "nothing is known");
+        assert_eq!(turn.most(), SHORT_READ, "nothing is known");
+        turn.on_received(1);
+        assert_eq!(turn.most(), usize::MAX, "of a message that has begun");
+        turn.end();
         turn.on_received(1270);
         (0..10).for_each(|_| turn.on_message());
         assert_eq!(turn.most(), SHORT_READ);

@@ -34,6 +34,7 @@ pub(in crate::bench) fn options(url: &str) -> BenchOptions {
         threads: 1,
         timeout: Duration::from_secs(20),
         pid: None,
+        sleeps: false,
     }
 }
 
@@ -301,9 +302,10 @@ async fn what_is_never_answered_is_lost() {
 #[tokio::test]
 async fn an_open_loop_means_to_send_as_many_as_asked_for() {
     let (_server, url, _) = echo_server().await;
-    for threads in [1, 2] {
+    for (threads, sleeps) in [(1, false), (2, false), (2, true)] {
         let mut options = options(&url);
         (options.load, options.until, options.threads) = (Load::Open(2000.0), time(100), threads);
+        options.sleeps = sleeps;
         (options.connections, options.pipeline) = (4, 8);
         let report = finish(options).await;
         assert_eq!(report.trouble, None);
