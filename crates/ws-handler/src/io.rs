@@ -7,10 +7,49 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+#[cfg(target_os = "linux")]
+use std::task::ready;
 use std::task::{Context, Poll};
 
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// Where the empty slice of [`end_follows`] points.
+static END: [u8; 1] = [0];
+
+/// An empty slice behind the others of a vectored write: the end of the stream comes at once, and whoever can do so sends
+/// it together with these last bytes. To any other stream it is an empty slice.
+pub(crate) fn end_follows() -> IoSlice<'static> {
+    IoSlice::new(END.get(..0).unwrap_or_default())
+}
+
+/// The bytes in front of [`end_follows`], if it stands behind one slice.
+#[cfg(target_os = "linux")]
+fn last_bytes<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
+    match slices {
+        [bytes, end] if end.is_empty() && std::ptr::eq(end.as_ptr(), END.as_ptr()) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Writes bytes that the kernel keeps until the end of the stream is written, too, so that both leave in one segment.
+#[cfg(target_os = "linux")]
+fn poll_write_last(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    use rustix::net::{SendFlags, send};
+
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        let written = stream.try_io(Interest::WRITABLE, || {
+            Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+        });
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
+    }
+}
 
 /// Anything a WebSocket can run over: an ordered, reliable stream of bytes in both directions.
 ///
@@ -124,6 +163,10 @@ impl AsyncWrite for Io {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            #[cfg(target_os = "linux")]
+            Self::Tcp(stream) if last_bytes(slices).is_some() => {
+                poll_write_last(stream, cx, last_bytes(slices).unwrap_or_default())
+            }
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
@@ -153,10 +196,14 @@ impl AsyncWrite for Io {
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSlice;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::Io;
+    #[cfg(target_os = "linux")]
+    use super::last_bytes;
+    use super::{Io, end_follows};
 
     #[tokio::test]
     async fn a_tcp_stream_stays_unboxed_and_knows_its_addresses() {
@@ -173,6 +220,28 @@ mod tests {
         let mut bytes = [0; 2];
         far.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"ab");
+    }
+
+    #[tokio::test]
+    async fn last_bytes_and_the_end_of_the_stream_arrive() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut near = Io::from(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let (mut far, _) = listener.accept().await.unwrap();
+        let slices = [IoSlice::new(b"ab"), end_follows()];
+        assert_eq!(near.write_vectored(&slices).await.unwrap(), 2);
+        near.shutdown().await.unwrap();
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes, b"ab");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_the_mark_of_the_end_is_one() {
+        let (bytes, empty) = (IoSlice::new(b"ab"), IoSlice::new(&[]));
+        assert_eq!(last_bytes(&[bytes, end_follows()]), Some(&b"ab"[..]));
+        assert!(last_bytes(&[bytes, empty]).is_none() && last_bytes(&[bytes]).is_none());
+        assert!(last_bytes(&[bytes, bytes, end_follows()]).is_none());
     }
 
     #[tokio::test]

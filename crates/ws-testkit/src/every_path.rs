@@ -27,7 +27,7 @@ impl<S: Service> Service for EveryPath<S> {
 /// The same request for `/`, if it is an upgrade attempt on a path that is not clear.
 fn at_the_root(request: &RequestHead) -> Option<RequestHead> {
     let request = request.request();
-    if !is_upgrade_attempt(request.headers()) || RequestPath::parse(request.uri().path()).is_ok() {
+    if RequestPath::parse(request.uri().path()).is_ok() || !is_upgrade_attempt(request.headers()) {
         return None;
     }
     let mut parts = request.uri().clone().into_parts();

@@ -8,10 +8,14 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::error::HeadError;
 
+/// Header lines that are parsed on the stack: browsers send about 15.
+const FEW: usize = 24;
+
 /// Parses a request head with `count` header lines.
 pub(super) fn parse_request(head: &Bytes, count: usize) -> Result<Request<()>, HeadError> {
-    let mut lines = vec![httparse::EMPTY_HEADER; count];
-    let mut parsed = httparse::Request::new(&mut lines);
+    let mut few = [httparse::EMPTY_HEADER; FEW];
+    let mut many = Vec::new();
+    let mut parsed = httparse::Request::new(room(count, &mut few, &mut many));
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(HeadError::FirstLine),
@@ -43,6 +47,21 @@ pub(super) fn parse_response(head: &Bytes, count: usize) -> Result<Response<()>,
     *response.version_mut() = version(parsed.version)?;
     *response.headers_mut() = header_map(head, parsed.headers)?;
     Ok(response)
+}
+
+/// Room for so many header lines, in `many` if they are more than `few`.
+fn room<'r, 'h>(
+    count: usize,
+    few: &'r mut [httparse::Header<'h>; FEW],
+    many: &'r mut Vec<httparse::Header<'h>>,
+) -> &'r mut [httparse::Header<'h>] {
+    match few.get_mut(..count) {
+        Some(room) => room,
+        None => {
+            many.resize(count, httparse::EMPTY_HEADER);
+            many
+        }
+    }
 }
 
 fn head_error(error: httparse::Error) -> HeadError {

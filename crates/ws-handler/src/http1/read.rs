@@ -4,11 +4,11 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -156,8 +156,15 @@ impl HeadReader {
             return Ok(None);
         };
         self.scan = Scan::default();
-        let mut head = self.buffer.split_to(found.end);
-        drop(head.split_to(found.start));
+        // Alone in the buffer, as nearly every head, it takes the buffer with it: no memory is shared.
+        let mut head = if found.end == self.buffer.len() {
+            mem::take(&mut self.buffer)
+        } else {
+            self.buffer.split_to(found.end)
+        };
+        if found.start > 0 {
+            head.advance(found.start);
+        }
         Ok(Some((head.freeze(), found.headers)))
     }
 }

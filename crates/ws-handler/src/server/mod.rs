@@ -33,7 +33,14 @@ mod connection;
 // 8: accepting
 mod accept;
 
-// 9: several threads
+// 9: accepting from TCP
+#[cfg(target_os = "linux")]
+mod queue;
+
+// 10: which of them
+mod listen;
+
+// 11: several threads
 mod workers;
 
 use std::io;
@@ -50,8 +57,8 @@ pub use self::peer::PeerInfo;
 pub use self::plain::PlainConnection;
 pub use self::service::{NoService, Service};
 
-use self::accept::accept_until_stopped;
 use self::house::{House, Judge};
+use self::listen::serve_listener;
 use self::options::Limits;
 use self::service::Host;
 use crate::http1::HeadLimits;
@@ -225,7 +232,7 @@ impl<L: Listener> BoundServer<L> {
         match source {
             Source::Here(listener) => {
                 let house = House::new(judge, limits, 1, &handle);
-                accept_until_stopped(listener, house, host).await;
+                serve_listener(listener, house, host).await;
             }
             Source::Workers(listeners) => {
                 let house = House::new(judge, limits, listeners.len(), &handle);

@@ -64,8 +64,8 @@ pub type ConnectionFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An accepted upgrade: what to answer, and what to run over the connection once the answer is written.
 pub struct Upgrade {
-    /// The answer and what was negotiated.
-    pub accepted: Accepted,
+    /// The answer and what was negotiated. In a box, since it passes through many hands.
+    pub accepted: Box<Accepted>,
     /// Limits and timeouts of this connection.
     pub config: Arc<Config>,
     /// The connection's place among the open ones of its factory.
@@ -87,7 +87,7 @@ impl Upgrade {
     ) -> Result<Self, HandshakeError> {
         let registration = factory.register()?;
         Ok(Self {
-            accepted,
+            accepted: Box::new(accepted),
             config: Arc::clone(factory.config()),
             registration,
             run: Box::new(run),

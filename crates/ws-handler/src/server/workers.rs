@@ -17,8 +17,8 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::accept::accept_until_stopped;
 use super::house::House;
+use super::listen::serve_listener;
 use super::service::Host;
 
 /// The length of the kernel's queue of each listener; the kernel cuts it to its own limit.
@@ -139,7 +139,7 @@ fn work(listener: std::net::TcpListener, house: Arc<House>, host: Arc<dyn Host>)
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
         let stopped = house.stopped.clone();
-        accept_until_stopped(listener, house, host).await;
+        serve_listener(listener, house, host).await;
         stopped.cancelled().await;
         Ok(())
     })

@@ -80,6 +80,15 @@ impl TcpClosing {
         }
     }
 
+    /// Whether [`poll`](Self::poll) says [`TcpAction::HalfClose`] as soon as what is queued is written: then the end of the
+    /// stream can leave together with the Close frame.
+    #[must_use]
+    pub fn ends_with_output(&self, send: &SendPath) -> bool {
+        matches!(self.phase, Phase::Open)
+            && send.is_last_output()
+            && (send.role() == Role::Server || send.has_failed())
+    }
+
     fn drain(&mut self) {
         self.phase = Phase::Draining {
             // Far below 4 GiB.
@@ -125,5 +134,42 @@ impl TcpClosing {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Buf;
+
+    use super::*;
+    use crate::code::CloseCode;
+    use crate::frame::CloseEvent;
+
+    type End = fn(&mut SendPath);
+
+    /// What is foretold is what is said once the queue is empty.
+    #[test]
+    fn the_end_that_follows_the_output_is_foretold() {
+        let closed = |send: &mut SendPath| {
+            send.handle_close(Some(CloseEvent {
+                code: CloseCode::NORMAL,
+                reason: "",
+            }));
+        };
+        let failed = |send: &mut SendPath| send.fail_with(CloseCode::INTERNAL_ERROR, "").unwrap();
+        let began = |send: &mut SendPath| send.close(None).unwrap();
+        let cases: [(End, bool); 3] = [(closed, true), (failed, true), (began, false)];
+        for (end, expected) in cases {
+            let mut send = SendPath::server(Arc::new(Config::server()));
+            let mut tcp = TcpClosing::new();
+            assert!(!tcp.ends_with_output(&send));
+            end(&mut send);
+            assert_eq!(tcp.ends_with_output(&send), expected);
+            send.advance(send.queued_bytes());
+            assert_eq!(tcp.poll(&send) == TcpAction::HalfClose, expected);
+            assert!(!tcp.ends_with_output(&send));
+        }
     }
 }

@@ -130,6 +130,12 @@ impl SendPath {
         }
     }
 
+    /// Whether what is queued is the last of the connection: with it, the closing handshake is done.
+    #[must_use]
+    pub fn is_last_output(&self) -> bool {
+        matches!(self.closing, Closing::Answered(_) | Closing::Failed(_)) && self.has_output()
+    }
+
     /// How the connection ended; `None` while it has not. Known as soon as the peer's Close frame was handled, the
     /// connection was failed or lost.
     #[must_use]

@@ -37,15 +37,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         Poll::Ready(true)
     }
 
-    /// Shuts the sending direction down, once. A stream that fails at that is as good as one that is shut down.
-    fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.flags.half_closed {
-            let _failed = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
-            self.flags.half_closed = true;
-        }
-        Poll::Ready(())
-    }
-
     /// Reads once and throws away.
     fn poll_discard(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuffer) -> Poll<()> {
         let mut space = ReadBuf::new(buffer.space(usize::MAX));
@@ -58,6 +49,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                     self.signal.count(Limit::Drain);
                 }
             }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Link<IO> {
+    /// Shuts the sending direction down, once. A stream that fails at that is as good as one that is shut down.
+    pub(super) fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.flags.half_closed {
+            let _failed = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.flags.half_closed = true;
         }
         Poll::Ready(())
     }

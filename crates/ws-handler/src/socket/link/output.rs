@@ -13,6 +13,7 @@ use tokio::io::AsyncWrite;
 use ws_proto::{Initiator, SendPath, UseError};
 
 use super::{Cause, Link};
+use crate::io::end_follows;
 use crate::socket::error::{Lost, SocketError};
 use crate::socket::pool;
 use crate::socket::signal::Signal;
@@ -40,6 +41,21 @@ pub(super) fn poll_write<IO: AsyncWrite + Unpin>(
     }
     let slices = slices.get(..filled).unwrap_or_default();
     Poll::Ready(taken(ready!(Pin::new(io).poll_write_vectored(cx, slices))?))
+}
+
+/// The same for the last of a stream, whose end follows at once.
+fn poll_write_last<IO: AsyncWrite + Unpin>(
+    io: &mut IO,
+    cx: &mut Context<'_>,
+    send: &SendPath,
+) -> Poll<io::Result<usize>> {
+    match only_piece(send, &[]) {
+        Some(only) => {
+            let slices = [IoSlice::new(only), end_follows()];
+            Poll::Ready(taken(ready!(Pin::new(io).poll_write_vectored(cx, &slices))?))
+        }
+        None => poll_write(io, cx, send, &[]),
+    }
 }
 
 /// What there is to write, if it lies in one piece.
@@ -95,8 +111,10 @@ impl<IO> Link<IO> {
 impl<IO: AsyncWrite + Unpin> Link<IO> {
     /// Writes until nothing is queued or the stream takes no more. Does not wait: see `park_output`.
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ends = false;
         if self.send.has_output() {
-            ready!(self.poll_queue(cx));
+            ends = self.tcp.ends_with_output(&self.send);
+            ready!(self.poll_queue(cx, ends));
         }
         if self.flags.unflushed {
             match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
@@ -104,10 +122,14 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
                 Err(error) => self.lose(error),
             }
         }
+        if ends {
+            // Not only when the connection is polled for its end: a callback may stand in between.
+            let _unless_it_waits = self.poll_half_close(cx);
+        }
         Poll::Ready(())
     }
 
-    fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_queue(&mut self, cx: &mut Context<'_>, ends: bool) -> Poll<()> {
         if self.send.large_remaining() > 0 {
             // Whoever began this payload and still lived would write it or have queued its rest.
             self.give_up(Lost::SendForgotten);
@@ -115,7 +137,12 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
         }
         let mut progress = false;
         while self.send.has_output() {
-            match poll_write(&mut self.io, cx, &self.send, &[]) {
+            let written = if ends {
+                poll_write_last(&mut self.io, cx, &self.send)
+            } else {
+                poll_write(&mut self.io, cx, &self.send, &[])
+            };
+            match written {
                 Poll::Ready(Ok(written)) => {
                     self.note_written(written);
                     progress = true;
