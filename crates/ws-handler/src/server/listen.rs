@@ -16,7 +16,7 @@ pub(crate) async fn serve_listener<L: Listener>(listener: L, house: Arc<House>, 
     match as_tcp(listener) {
         Ok(listener) => match Queue::new(listener) {
             Ok(queue) => accept_until_stopped(queue, house, host).await,
-            Err(error) => tracing::error!(%error, "cannot wait for connections"),
+            Err(listener) => accept_until_stopped(listener, house, host).await,
         },
         Err(Some(listener)) => accept_until_stopped(listener, house, host).await,
         // Nothing was taken, so there is a listener.

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -35,23 +35,26 @@ pub(super) struct Queue {
     /// What is listened on.
     address: SocketAddr,
     /// The local address of all connections, once one was seen to have that of the listener. Never with one that listens on
-    /// every address.
+    /// every address. (A listener that the system makes take other addresses, too, by IP_TRANSPARENT, has to do that.)
     local: Option<SocketAddr>,
     /// One was taken since the kernel has told of any: there may be more, or none.
     is_open: bool,
 }
 
 impl Queue {
-    /// Takes a listener over.
-    ///
-    /// # Errors
-    ///
-    /// The runtime cannot watch it.
-    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
-        let address = listener.local_addr()?;
+    /// Takes a listener over; the listener again if there are no more descriptors, or the runtime cannot watch one.
+    pub(super) fn new(listener: TcpListener) -> Result<Self, TcpListener> {
+        Self::of(&listener).map_err(|error| {
+            tracing::debug!(%error, "the queue of a listener cannot be watched");
+            listener
+        })
+    }
+
+    /// Of a descriptor of its own, so that the listener can still be had if this fails.
+    fn of(listener: &TcpListener) -> io::Result<Self> {
         Ok(Self {
-            socket: TcpStream::from_std(OwnedFd::from(listener.into_std()?).into())?,
-            address,
+            address: listener.local_addr()?,
+            socket: TcpStream::from_std(listener.as_fd().try_clone_to_owned()?.into())?,
             local: None,
             is_open: false,
         })

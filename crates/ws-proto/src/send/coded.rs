@@ -172,8 +172,10 @@ impl SendPath {
         }
     }
 
-    /// The connection goes to wait: see [`detach`](Self::detach).
-    pub(super) fn end_turn(&mut self) {
+    /// The connection goes to wait, for whatever: gives the compressor back unless it is worth keeping until it goes on,
+    /// and one more may be kept ([`CodecPool`](crate::CodecPool)). What comes next is the same on the wire.
+    /// [`detach`](Self::detach) does this, too.
+    pub fn end_turn(&mut self) {
         if let Some(deflate) = self
             .extensions
             .as_mut()
@@ -184,8 +186,7 @@ impl SendPath {
     }
 
     /// Gives the compressor back and keeps only its history, at most the agreed window. The next message wakes
-    /// another compressor with that history; nothing else changes. While a compressed message is open nothing
-    /// happens.
+    /// another compressor with that history; nothing else changes.
     pub fn hibernate(&mut self) {
         if let Some(deflate) = self
             .extensions

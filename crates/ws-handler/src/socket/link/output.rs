@@ -246,6 +246,8 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
             self.give_up(Lost::Dropped);
             return false;
         }
+        // A callback that waits for room waits as long as the peer likes.
+        self.send.end_turn();
         self.arm_output();
         self.signal.register(cx.waker());
         self.signal.peek(Signal::DEADLINE | Signal::KILL) == 0

@@ -19,7 +19,7 @@ pub(crate) struct Compressor {
     threshold: u32,
     takeover: bool,
     pool: Option<&'static dyn CodecPool>,
-    /// The end of what was compressed so far; used with context takeover only.
+    /// The end of what was compressed so far: with context takeover of everything, without of the message that is open.
     history: History,
     /// A codec that knows the history, and the message that is open.
     codec: Option<Box<Deflater>>,
@@ -93,7 +93,7 @@ impl Compressor {
             let mut codec = self.take_codec();
             codec.compress(payload, out);
             self.codec = Some(codec);
-            if self.takeover {
+            if self.takeover || !fin {
                 self.history.push(payload, self.settings.window.bytes());
             }
             // RFC 7692 §7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
@@ -105,6 +105,7 @@ impl Compressor {
         self.counted.0 += payload.len() as u64;
         self.counted.1 += (out.len() - start) as u64;
         if fin && !self.takeover {
+            self.history = History::default();
             self.give_back();
         }
     }
@@ -127,11 +128,11 @@ impl Compressor {
         self.codec.is_some()
     }
 
-    /// The connection goes to wait. Unless a message is open, it keeps the codec only if that will still be in the caches
-    /// the next time, and if not too many are kept: see [`Pace`].
+    /// The connection goes to wait. It keeps the codec only if that will still be in the caches the next time, and if not
+    /// too many are kept: see [`Pace`]. Also while a message is open, which goes on with the history like the next one.
     pub(crate) fn end_turn(&mut self) {
         let apart = self.pace.end();
-        if self.open || self.codec.is_none() {
+        if self.codec.is_none() {
             return;
         }
         let keeps = !(apart && self.settings.are_quick_to_load());
@@ -143,12 +144,9 @@ impl Compressor {
         }
     }
 
-    /// Gives the codec back unless a message is open. With context takeover the history stays and another codec
-    /// goes on from there.
+    /// Gives the codec back. The history stays, and another codec goes on from there.
     pub(crate) fn hibernate(&mut self) {
-        if !self.open {
-            self.give_back();
-        }
+        self.give_back();
     }
 
     /// Bytes of compressed messages so far: before, and on the wire.

@@ -25,7 +25,7 @@ pub trait CodecPool: Send + Sync {
 
     /// A connection begins to compress with context takeover. Returns the number of this turn, wrapping, among those of
     /// all connections whose compressors share the caches of a processor: of one thread. Who finds its own last turn
-    /// long ago does not keep its compressor. Default: 0, always, and then all keep them.
+    /// long ago does not keep its compressor. Default: 0, always, and then all keep them from their second turn on.
     fn begin_turn(&self) -> u32 {
         0
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ws_proto::{Config, SendPath};
+use ws_proto::{Config, MessageKind, SendPath};
 
 use super::strict::Strict;
 use super::{SharedPool, Terms, json, sent};
@@ -125,16 +125,42 @@ fn no_more_are_kept_than_the_pool_lets() {
 }
 
 #[test]
-fn a_message_that_is_open_keeps_its_compressor() {
+fn a_message_that_is_open_goes_on_with_another_compressor() {
+    for takeover in [true, false] {
+        let pool = SharedPool::leaked_with(0);
+        let (_, server) = Terms::of(12, takeover).agree(0, 1);
+        let mut send = SendPath::server(Arc::new(Config::server())).with_extensions(&server.with_pool(pool));
+        let mut strict = Strict::new(12, takeover);
+        for round in 0..3 {
+            let text = json(9_000, round);
+            let mut payload = Vec::new();
+            for (number, part) in text.as_bytes().chunks(2_000).enumerate() {
+                send.send_fragment(MessageKind::Text, part, number == 4).unwrap();
+                payload.extend(sent(&mut send).remove(0).1);
+                send.end_turn();
+                assert!(!send.holds_compressor() && pool.idle().1 == 1);
+            }
+            assert!(
+                payload.len() < 4_500,
+                "with what was said before: {}",
+                payload.len()
+            );
+            assert_eq!(strict.message(&payload).unwrap(), text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_open_may_keep_its_compressor() {
     let pool = SharedPool::leaked();
     let mut crowd = Crowd::new(1, 12, 1, pool);
+    crowd.turn(0);
     let (send, strict) = &mut crowd.connections[0];
-    send.send_fragment(ws_proto::MessageKind::Binary, b"some, ", false)
-        .unwrap();
+    send.send_fragment(MessageKind::Binary, b"some, ", false).unwrap();
     let mut payload = sent(send).remove(0).1;
     let _ = send.detach();
     assert!(send.holds_compressor() && pool.idle().1 == 0);
-    send.send_fragment(ws_proto::MessageKind::Binary, b"and some", true)
+    send.send_fragment(MessageKind::Binary, b"and some", true)
         .unwrap();
     payload.extend(sent(send).remove(0).1);
     let _ = send.detach();

@@ -175,7 +175,7 @@ fn a_fragmented_message_is_compressed_as_its_first_frame_decides() {
     send.send_fragment(MessageKind::Text, b"all of it", false)
         .unwrap();
     send.hibernate();
-    assert!(send.holds_compressor(), "not while a message is open");
+    assert!(!send.holds_compressor(), "though a message is open");
     send.send_fragment(MessageKind::Text, b"", true).unwrap();
     let payload: Vec<u8> = sent(&mut send)
         .into_iter()
