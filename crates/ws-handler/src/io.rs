@@ -162,11 +162,12 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            #[cfg(target_os = "linux")]
-            Self::Tcp(stream) if last_bytes(slices).is_some() => {
-                poll_write_last(stream, cx, last_bytes(slices).unwrap_or_default())
-            }
+        let this = self.get_mut();
+        #[cfg(target_os = "linux")]
+        if let (Self::Tcp(stream), Some(bytes)) = (&*this, last_bytes(slices)) {
+            return poll_write_last(stream, cx, bytes);
+        }
+        match this {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }

@@ -47,7 +47,7 @@ impl Compressor {
         match *self {}
     }
 
-    pub(crate) fn hibernate(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         match *self {}
     }
 

@@ -32,4 +32,8 @@ pub use params::{
 };
 pub use reserved::{ReservedBits, ReservedBitsTaken, ReservedOwners};
 
+#[cfg(not(feature = "deflate"))]
+pub(crate) use absent::Compressor;
 pub(crate) use chain::{Incoming, LegalBits, Outgoing};
+#[cfg(feature = "deflate")]
+pub(crate) use deflate::Compressor;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::SendPath;
 use super::options::SendOptions;
 use super::prepared::{PreparedMessage, SharedFrame};
-use crate::ext::{ExtensionFrame, ReservedBits};
+use crate::ext::{Compressor, ExtensionFrame, Outgoing, ReservedBits};
 use crate::frame::{FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::apply_mask;
 
@@ -67,11 +67,7 @@ impl SendPath {
     /// Compresses straight into the queue, behind room for the header. `false`: it did not shrink, need not be
     /// compressed, and was not queued.
     fn push_deflated(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) -> bool {
-        let Some(deflate) = self
-            .extensions
-            .as_mut()
-            .and_then(|extensions| extensions.deflate.as_mut())
-        else {
+        let Some(deflate) = compressor(&mut self.extensions) else {
             return false;
         };
         let first = opcode != Opcode::Continuation;
@@ -176,11 +172,7 @@ impl SendPath {
     /// and one more may be kept ([`CodecPool`](crate::CodecPool)). What comes next is the same on the wire.
     /// [`detach`](Self::detach) does this, too.
     pub fn end_turn(&mut self) {
-        if let Some(deflate) = self
-            .extensions
-            .as_mut()
-            .and_then(|extensions| extensions.deflate.as_mut())
-        {
+        if let Some(deflate) = compressor(&mut self.extensions) {
             deflate.end_turn();
         }
     }
@@ -188,12 +180,8 @@ impl SendPath {
     /// Gives the compressor back and keeps only its history, at most the agreed window. The next message wakes
     /// another compressor with that history; nothing else changes.
     pub fn hibernate(&mut self) {
-        if let Some(deflate) = self
-            .extensions
-            .as_mut()
-            .and_then(|extensions| extensions.deflate.as_mut())
-        {
-            deflate.hibernate();
+        if let Some(deflate) = compressor(&mut self.extensions) {
+            deflate.give_back();
         }
     }
 
@@ -206,4 +194,9 @@ impl SendPath {
             .and_then(|extensions| extensions.deflate.as_ref())
             .map_or((0, 0), |deflate| deflate.counted())
     }
+}
+
+/// What compresses, if that was agreed on.
+fn compressor(extensions: &mut Option<Box<Outgoing>>) -> Option<&mut Compressor> {
+    extensions.as_mut()?.deflate.as_mut()
 }

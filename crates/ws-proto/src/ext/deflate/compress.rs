@@ -144,11 +144,6 @@ impl Compressor {
         }
     }
 
-    /// Gives the codec back. The history stays, and another codec goes on from there.
-    pub(crate) fn hibernate(&mut self) {
-        self.give_back();
-    }
-
     /// Bytes of compressed messages so far: before, and on the wire.
     pub(crate) fn counted(&self) -> (u64, u64) {
         self.counted
@@ -174,7 +169,8 @@ impl Compressor {
         }
     }
 
-    fn give_back(&mut self) {
+    /// Gives the codec back. The history stays, and another codec goes on from there.
+    pub(crate) fn give_back(&mut self) {
         let (codec, kept) = (self.codec.take(), std::mem::take(&mut self.kept));
         let Some(pool) = self.pool else { return };
         if let Some(codec) = codec {
