@@ -146,6 +146,13 @@ fn judge(options: &SoakOptions, findings: &mut Findings, quiet: &Report, loud: &
     for (name, report) in [("quiet", quiet), ("hostile", loud)] {
         let share = report.server.map_or(f64::NAN, |used| used.busiest_share());
         findings.tell(format!("server's core in the {name} run"), share * 100.0, "%");
+        for part in [0.5, 0.9] {
+            let time = report
+                .times
+                .quantile(part)
+                .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0);
+            findings.tell(format!("p{:.0} of the {name} run", part * 100.0), time, "ms");
+        }
     }
     let name = "p99 of the quiet run";
     if options.quick {
