@@ -66,7 +66,7 @@ pub use frame::{CloseEvent, CloseFrame, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HE
 pub use fuzzing::{deflate_there_and_back, inflate_anything};
 pub use mask::{MaskGen, MaskKey, apply_mask};
 pub use message::{Fragment, Message, MessageKind, Utf8Bytes};
-pub use recv::{Event, FragmentEvent, ReceiveMemory, ReceivePath};
+pub use recv::{Event, FragmentEvent, ReceiveMemory, ReceivePath, ReceiveWork};
 pub use role::Role;
 pub use send::{
     CloseReason, CloseState, Initiator, LARGE_PAYLOAD, PreparedMessage, SendMemory, SendOptions, SendPath,

@@ -10,10 +10,17 @@ use ws_proto::{Event, ProtocolError, ReceivePath};
 
 use super::pool::{self, Chunk};
 
+/// From input of which an extension may make more, so much is looked at in one go: 1 KiB of a compressed message is at
+/// most 1 MiB (RFC 7692 does not say so, the format does), a millisecond of work.
+const PIECE: usize = 1024;
+
+/// Once so much was made of it, the caller goes the way over `Link::poll_wake`, which may let others have their turn.
+const ENOUGH: u32 = 64 * 1024;
+
 /// Received bytes that wait to be parsed. Empty between batches, and then without memory of its own.
 ///
-/// [`next_event`](Self::next_event) parses it, event by event, until nothing is left: whatever the receive path does
-/// not need now it keeps by itself.
+/// [`next_event`](Self::next_event) parses it, event by event, until nothing is left or others are to have their turn:
+/// whatever the receive path does not need now it keeps by itself.
 #[derive(Default)]
 pub struct ReadBuffer {
     chunk: Option<Chunk>,
@@ -45,7 +52,8 @@ impl ReadBuffer {
         }
     }
 
-    /// The next event, or `None` when everything that arrived is parsed. The receive path keeps what is incomplete.
+    /// The next event, or `None` when everything that arrived is parsed, or so much of it that it is time for a
+    /// [wake](super::Link::wake). The receive path keeps what is incomplete.
     ///
     /// # Errors
     ///
@@ -65,13 +73,21 @@ impl ReadBuffer {
         let Some(chunk) = &mut self.chunk else {
             return Ok(None);
         };
+        let mut piece = (self.end - self.start) as usize;
+        if receive.decodes() {
+            if receive.work().decoded >= ENOUGH {
+                return Ok(None);
+            }
+            piece = piece.min(PIECE);
+        }
+        let end = self.start as usize + piece;
         let mut input = chunk
             .bytes_mut()
-            .get_mut(self.start as usize..self.end as usize)
+            .get_mut(self.start as usize..end)
             .unwrap_or_default();
         let result = receive.next(&mut input);
         // What is left of the input is a suffix of it.
-        self.start = self.end - input.len() as u32;
+        self.start = (end - input.len()) as u32;
         result
     }
 

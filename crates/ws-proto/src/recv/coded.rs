@@ -62,6 +62,11 @@ impl Machine {
                 deflate.finish(limit, &mut sink)?;
             }
         }
+        let made = output.made - extensions.made;
+        self.work.decoded = self
+            .work
+            .decoded
+            .saturating_add(u32::try_from(made).unwrap_or(u32::MAX));
         extensions.made = output.made;
         let delivered = match self.config.delivery {
             Delivery::Message => complete && frame.fin,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Machine, State, short};
+use super::{Event, Machine, ReceiveWork, State, short};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::ext::{Extensions, Incoming, LegalBits};
@@ -291,11 +291,31 @@ impl ReceivePath {
         self.working().map_or(0, |machine| machine.progress())
     }
 
-    /// Frames that have begun to arrive since this was last asked, or since memory was attached. Messages of at most 125
-    /// bytes in one frame are not counted: each of them is an event. For who limits the work that is done at once.
+    /// What was done since it was last [taken](Self::take_work), or since memory was attached.
     #[inline]
-    pub fn take_frames(&mut self) -> u32 {
-        self.working_mut().map_or(0, Machine::take_frames)
+    #[must_use]
+    pub fn work(&self) -> ReceiveWork {
+        self.working()
+            .map_or(ReceiveWork::default(), |machine| machine.work)
+    }
+
+    /// The same, and begins to count anew.
+    #[inline]
+    pub fn take_work(&mut self) -> ReceiveWork {
+        self.working_mut().map_or(ReceiveWork::default(), |machine| {
+            std::mem::take(&mut machine.work)
+        })
+    }
+
+    /// Whether an extension may make more of a frame than arrives: permessage-deflate, or one of a user's own.
+    #[inline]
+    #[must_use]
+    pub fn decodes(&self) -> bool {
+        match &self.memory {
+            Memory::Blank(_) => false,
+            Memory::Resting(..) => true,
+            Memory::Working(machine) => machine.extensions.is_some(),
+        }
     }
 
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,

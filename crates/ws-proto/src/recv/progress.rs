@@ -7,6 +7,16 @@ use crate::config::Delivery;
 /// About what the inflater of one message takes.
 const INFLATER: usize = 64 * 1024;
 
+/// What a receive path has done, for who limits the work that is done at once: bytes of input tell little about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiveWork {
+    /// Frames that have begun. A message of at most 125 bytes in one frame is not counted: it is an event.
+    pub frames: u32,
+    /// Bytes that extensions have made: of a compressed message, what came out.
+    pub decoded: u32,
+}
+
 impl Machine {
     /// Whether something has begun to arrive that the peer owes the rest of: the timer for unfinished messages
     /// runs. Under [`Delivery::Fragment`] that is a frame, else a message or a frame.
@@ -36,11 +46,6 @@ impl Machine {
             State::Header { len, .. } if control_counts => arrived + u64::from(*len),
             State::Payload(_) | State::Header { .. } | State::Discard => arrived,
         }
-    }
-
-    /// Frames that have begun since the last time, but for those that took the short way.
-    pub(super) fn take_frames(&mut self) -> u32 {
-        std::mem::take(&mut self.frames)
     }
 
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,

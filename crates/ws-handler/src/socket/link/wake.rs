@@ -44,7 +44,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
     /// unless a message is half received or output could not be written.
     ///
-    /// After 256 KiB (each message, ping and pong counts 256 bytes on top, each frame of a message 64) it is pending once though more has arrived, so that
+    /// After 256 KiB (each message, ping and pong counts 256 bytes on top, each frame of a message 64, each byte that comes
+    /// out of a compressed one 2) it is pending once though more has arrived, so that
     /// others on the same thread have their turn.
     ///
     /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
@@ -56,7 +57,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         buffer: &mut ReadBuffer,
     ) -> Poll<Wake> {
         if buffer.has_input() {
-            return Poll::Ready(Wake::Data);
+            return self.poll_rest(cx, receive);
         }
         loop {
             let written_to = self.is_written_to(buffer);
@@ -78,7 +79,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 };
             }
             let reads = !ending && self.may_read(blocked);
-            self.turn.on_frames(receive.take_frames());
+            self.turn.on_work(receive.take_work());
             let glances = reads && written_to;
             if reads && self.turn.is_over() {
                 return self.yield_turn(cx, receive, buffer);
@@ -270,6 +271,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         }
     }
 
+    /// There is more of what was read: goes on with it at once, or when others have had their turn. What has been queued
+    /// is written before that, and only input keeps its memory.
+    fn poll_rest(&mut self, cx: &mut Context<'_>, receive: &mut ReceivePath) -> Poll<Wake> {
+        self.turn.on_work(receive.take_work());
+        if !self.turn.is_over() {
+            return Poll::Ready(Wake::Data);
+        }
+        // An error is remembered by the link and told at the end.
+        let _ = self.poll_output(cx);
+        pool::give_back(None, None, self.send.detach());
+        self.turn.end();
+        self.stand_in_line(cx)
+    }
+
     /// Lets others have their turn: the task stands in line, without memory of the pool.
     fn yield_turn(
         &mut self,
@@ -277,8 +292,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<Wake> {
-        self.signal.count(Limit::Turn);
         self.give_memory_back(receive, buffer);
+        self.stand_in_line(cx)
+    }
+
+    /// Waits until it is let in.
+    fn stand_in_line(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        self.signal.count(Limit::Turn);
         self.turn.owe();
         if line::stand(cx.waker()) {
             return Poll::Pending;
