@@ -189,7 +189,17 @@ impl Scene {
     /// fill up during the first few.)
     ///
     /// A case that stops the server makes a scene of its own inside; this one serves the good client then.
-    pub(crate) async fn leaves_nothing(&self, expected_panics: usize, mut case: impl AsyncFnMut(&Self)) {
+    pub(crate) async fn leaves_nothing(&self, expected_panics: usize, case: impl AsyncFnMut(&Self)) {
+        self.leaves_nothing_since(APART, expected_panics, case).await;
+    }
+
+    /// The same, where bytes are compared with those of so many times before.
+    pub(crate) async fn leaves_nothing_since(
+        &self,
+        apart: usize,
+        expected_panics: usize,
+        mut case: impl AsyncFnMut(&Self),
+    ) {
         let _listening = log::listen();
         for _ in 0..WARM_UP {
             self.serves().await;
@@ -206,7 +216,7 @@ impl Scene {
             assert_eq!(after, Level { panics, ..before }, "something was left behind");
             let logged = log::errors() - errors;
             assert!(logged <= expected_panics as isize, "{logged} errors were logged");
-            let earlier = held.len().checked_sub(APART).and_then(|place| held.get(place));
+            let earlier = held.len().checked_sub(apart).and_then(|place| held.get(place));
             if earlier.is_some_and(|earlier| held_now <= *earlier) {
                 return;
             }
