@@ -109,6 +109,8 @@ struct Machine {
     lent: bool,
     /// The longest payload that may take the short way (`short`), if any may.
     short: Option<u8>,
+    /// Frames that did not take the short way, since somebody asked.
+    frames: u32,
 }
 
 /// A frame whose payload is complete, and where that lies: in the input, or (`None`) where it was gathered.
@@ -138,6 +140,7 @@ impl Machine {
             utf8: Utf8Validator::new(),
             control: Vec::new(),
             lent: false,
+            frames: 0,
         }
     }
 
@@ -241,6 +244,7 @@ impl Machine {
         let missing = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
         let first = header.opcode != Opcode::Continuation;
         let mut coding = Coding::Plain;
+        self.frames = self.frames.wrapping_add(1);
         if !header.opcode.is_control() {
             let message = self.message.get_or_insert(OpenMessage {
                 kind: if header.opcode == Opcode::Text {
@@ -469,6 +473,7 @@ impl Machine {
     /// Serves another connection, while it is blank.
     fn adopt(&mut self, role: Role, config: &Arc<Config>) {
         self.role = role;
+        self.frames = 0;
         if !Arc::ptr_eq(&self.config, config) {
             self.short = short::limit(config);
             self.config = Arc::clone(config);

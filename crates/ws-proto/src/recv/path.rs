@@ -291,6 +291,13 @@ impl ReceivePath {
         self.working().map_or(0, |machine| machine.progress())
     }
 
+    /// Frames that have begun to arrive since this was last asked, or since memory was attached. Messages of at most 125
+    /// bytes in one frame are not counted: each of them is an event. For who limits the work that is done at once.
+    #[inline]
+    pub fn take_frames(&mut self) -> u32 {
+        self.working_mut().map_or(0, Machine::take_frames)
+    }
+
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,
     /// and 64 KiB for the inflater of a compressed message that is open. The memory behind them is at most twice that,
     /// unless it was [exchanged](Self::exchange).

@@ -38,6 +38,11 @@ impl Machine {
         }
     }
 
+    /// Frames that have begun since the last time, but for those that took the short way.
+    pub(super) fn take_frames(&mut self) -> u32 {
+        std::mem::take(&mut self.frames)
+    }
+
     /// Bytes that are held for what is incomplete, as a budget for many connections counts them: the payload so far,
     /// and 64 KiB for the inflater of a compressed message that is open. The memory behind them is at most twice that.
     pub(super) fn held(&self) -> usize {

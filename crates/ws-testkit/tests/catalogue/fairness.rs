@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use ws_proto::Config;
+use ws_proto::{Config, UNLIMITED};
 use ws_testkit::{RawFrame, RawPeer};
 
 use crate::scene::Scene;
@@ -63,6 +63,7 @@ async fn answered_within_a_turn(turn: usize, flood: &[u8]) {
     let most = 3 * turn;
     let mut config = Config::server();
     config.limits.ping_budget = None;
+    config.limits.max_fragments = UNLIMITED;
     Scene::with(config, ws_handler::Server::new())
         .leaves_nothing(0, async |scene| flooded(scene, most, flood).await)
         .await;
@@ -113,6 +114,25 @@ async fn flooded(scene: &Scene, most: usize, flood: &[u8]) {
 async fn f29_a_firehose_of_tiny_frames_lets_others_have_their_turn() {
     let frame = RawFrame::text("").masked([7; 4]).encode();
     answered_within_a_turn(SHORT_READ, &frame.repeat((8 << 20) / frame.len())).await;
+}
+
+/// One message, cut into bytes: nothing of it is handed out or answered, and yet each frame is work. 8 KiB of them count
+/// as 81 KiB, so that four reads are a turn.
+#[tokio::test(start_paused = true)]
+async fn f29_a_firehose_of_tiny_fragments_lets_others_have_their_turn() {
+    let frame = |frame: RawFrame| frame.masked([7; 4]).encode();
+    let mut flood = frame(RawFrame::text("x").unfinished());
+    let more = frame(RawFrame::continuation("y").unfinished());
+    flood.extend_from_slice(&more.repeat((1 << 20) / more.len()));
+    flood.extend_from_slice(&frame(RawFrame::continuation("z")));
+    answered_after(3 * 5 * 8 * 1024, &flood).await;
+}
+
+/// Pongs are not answered, and count as messages nevertheless.
+#[tokio::test(start_paused = true)]
+async fn a_firehose_of_pongs_is_read_8_kib_at_a_time() {
+    let frame = RawFrame::pong("p").masked([7; 4]).encode();
+    answered_after(3 * 2 * 8 * 1024, &frame.repeat((1 << 20) / frame.len())).await;
 }
 
 #[tokio::test(start_paused = true)]

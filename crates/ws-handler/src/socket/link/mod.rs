@@ -213,6 +213,7 @@ impl<IO> Link<IO> {
 
     /// The peer sent a pong: tells the timer that waits for one.
     pub fn handle_pong(&mut self, payload: &[u8]) {
+        self.turn.on_message();
         // Only a ping can be one too many.
         let _ = self.timers.on_event(&Event::Pong(payload));
     }

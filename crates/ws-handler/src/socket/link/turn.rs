@@ -6,24 +6,29 @@
 /// the runtime's queue does not show after so many. (Tokio's own budget counts reads: 128 of them, of any length.)
 const TURN: u32 = 256 * 1024;
 
-/// What a message or a ping counts on top of its bytes: a callback and an answer take about as long as reading so many.
-/// A message of 4 KiB counts 6 % more by it.
-const MESSAGE: u32 = 256;
+/// What a frame counts on top of its bytes: to read its header, and to see whether it is legal, takes about as long as
+/// reading so many.
+const FRAME: u32 = 64;
 
-/// Below so many bytes a message, on average, messages are tiny.
-const TINY: u32 = 128;
+/// What a message, ping or pong counts on top, in frames: a callback and an answer take about as long as reading 256
+/// bytes. A message of 4 KiB counts 6 % more by it.
+const MESSAGE: u32 = 4;
 
-/// How much is read at once from a peer that sends tiny messages: what is read is also answered before anybody else
-/// has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond). And how
-/// much is read first from a peer that sends large ones: the rest is read where it is gathered, and need not be copied.
-/// And from one that has said nothing yet: a full buffer of empty messages is two milliseconds of work.
+/// Below so many bytes a frame, which is 128 a message, on average, they are tiny.
+const TINY: u32 = 32;
+
+/// How much is read at once from a peer that sends tiny messages or frames: what is read is also answered before anybody
+/// else has a turn, and with messages of a few bytes this is a whole turn (1,100 messages, a tenth of a millisecond). And
+/// how much is read first from a peer that sends large ones: the rest is read where it is gathered, and need not be
+/// copied. And from one that has said nothing yet: a full buffer of empty messages is two milliseconds of work.
 const SHORT_READ: usize = 8 * 1024;
 
 /// What was done since others had their turn.
 #[derive(Debug)]
 pub(super) struct Turn {
     bytes: u32,
-    messages: u32,
+    /// Frames, and messages as so many frames.
+    frames: u32,
     /// A large message was among them.
     large: bool,
     /// The turn before brought tiny messages or large ones, or there was none.
@@ -43,7 +48,7 @@ impl Turn {
     fn after(short: bool) -> Self {
         Self {
             bytes: 0,
-            messages: 0,
+            frames: 0,
             large: false,
             short,
             owes: false,
@@ -56,10 +61,16 @@ impl Turn {
         self.bytes = self.bytes.saturating_add(count as u32);
     }
 
-    /// One message, or ping, came out of them.
+    /// So many frames were among them, other than those that are counted as messages alone.
+    #[inline]
+    pub(super) fn on_frames(&mut self, count: u32) {
+        self.frames = self.frames.wrapping_add(count);
+    }
+
+    /// One message, ping or pong came out of them.
     #[inline]
     pub(super) fn on_message(&mut self) {
-        self.messages = self.messages.wrapping_add(1);
+        self.frames = self.frames.wrapping_add(MESSAGE);
     }
 
     /// One of them was gathered in a large buffer.
@@ -69,7 +80,7 @@ impl Turn {
 
     /// Nothing was read, and no message taken, since others had their turn, and all before was looked after.
     pub(super) fn is_new(&self) -> bool {
-        self.bytes == 0 && self.messages == 0 && !self.owes
+        self.bytes == 0 && self.frames == 0 && !self.owes
     }
 
     /// The turn ended without a look at what it brought.
@@ -79,7 +90,7 @@ impl Turn {
 
     /// Whether others are to have their turn before anything more is read.
     pub(super) fn is_over(&self) -> bool {
-        self.bytes.saturating_add(self.messages.saturating_mul(MESSAGE)) >= TURN
+        self.bytes.saturating_add(self.frames.saturating_mul(FRAME)) >= TURN
     }
 
     /// The most that is to be read at once.
@@ -96,7 +107,7 @@ impl Turn {
         if self.bytes == 0 {
             return self.short;
         }
-        self.messages.saturating_mul(TINY) > self.bytes
+        self.frames.saturating_mul(TINY) > self.bytes
     }
 }
 
@@ -129,6 +140,22 @@ mod tests {
         turn.on_received(6 * 1024);
         (0..1000).for_each(|_| turn.on_message());
         assert!(turn.is_over(), "a thousand messages count like 256,000 bytes");
+    }
+
+    #[test]
+    fn frames_count_a_quarter_of_a_message() {
+        let mut turn = Turn::default();
+        turn.on_received(7 * 3000);
+        turn.on_frames(3000);
+        assert_eq!(turn.most(), SHORT_READ, "they are tiny");
+        assert!(!turn.is_over(), "213,000 bytes");
+        turn.on_frames(800);
+        assert!(turn.is_over());
+        turn.end();
+        assert_eq!(turn.most(), SHORT_READ, "it is remembered");
+        turn.on_received(32 * 100);
+        turn.on_frames(100);
+        assert_eq!(turn.most(), usize::MAX);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// when there is nothing to do. While it waits, neither link nor read buffer holds memory for input or output,
     /// unless a message is half received or output could not be written.
     ///
-    /// After 256 KiB (each message and ping counts 256 bytes on top) it is pending once though more has arrived, so that
+    /// After 256 KiB (each message, ping and pong counts 256 bytes on top, each frame of a message 64) it is pending once though more has arrived, so that
     /// others on the same thread have their turn.
     ///
     /// While more output waits than the soft limit ([`Limits::soft_queue`](ws_proto::Limits::soft_queue), 64 KiB),
@@ -78,6 +78,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
                 };
             }
             let reads = !ending && self.may_read(blocked);
+            self.turn.on_frames(receive.take_frames());
             let glances = reads && written_to;
             if reads && self.turn.is_over() {
                 return self.yield_turn(cx, receive, buffer);
