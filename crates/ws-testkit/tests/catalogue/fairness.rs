@@ -125,14 +125,14 @@ async fn f29_a_firehose_of_tiny_fragments_lets_others_have_their_turn() {
     let more = frame(RawFrame::continuation("y").unfinished());
     flood.extend_from_slice(&more.repeat((1 << 20) / more.len()));
     flood.extend_from_slice(&frame(RawFrame::continuation("z")));
-    answered_after(3 * 5 * 8 * 1024, &flood).await;
+    answered_within_a_turn(5 * SHORT_READ, &flood).await;
 }
 
 /// Pongs are not answered, and count as messages nevertheless.
 #[tokio::test(start_paused = true)]
 async fn a_firehose_of_pongs_is_read_8_kib_at_a_time() {
     let frame = RawFrame::pong("p").masked([7; 4]).encode();
-    answered_after(3 * 2 * 8 * 1024, &frame.repeat((1 << 20) / frame.len())).await;
+    answered_within_a_turn(2 * SHORT_READ, &frame.repeat((1 << 20) / frame.len())).await;
 }
 
 #[tokio::test(start_paused = true)]
