@@ -4,12 +4,15 @@
 //! source and destination stand a few bytes apart modulo a page. Ours do as a rule: payloads follow headers of a few
 //! bytes in page-aligned buffers. Pieces below 2 KiB are copied with vector instructions (docs/PERFORMANCE.md).
 
+use crate::steps;
+
 /// Bytes in a piece.
 const PIECE: usize = 1024;
 
 /// Appends `bytes` to `buffer`.
 #[inline]
 pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    steps::steps(bytes.len());
     if bytes.len() <= PIECE {
         return buffer.extend_from_slice(bytes);
     }
@@ -22,6 +25,7 @@ pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends `text` to `buffer`.
 #[inline]
 pub(crate) fn append_text(buffer: &mut String, text: &str) {
+    steps::steps(text.len());
     buffer.reserve(text.len());
     let mut rest = text;
     while rest.len() > PIECE {

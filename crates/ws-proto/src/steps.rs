@@ -13,8 +13,15 @@ thread_local! {
 /// A parser looks at one thing more: a byte of a field, a header, a piece of a payload.
 #[inline]
 pub(crate) fn step() {
+    steps(1);
+}
+
+/// So many things more: the bytes of a payload that are unmasked, validated or copied.
+#[inline]
+#[cfg_attr(not(test), expect(unused_variables, reason = "nothing is counted"))]
+pub(crate) fn steps(count: usize) {
     #[cfg(test)]
-    STEPS.set(STEPS.get() + 1);
+    STEPS.set(STEPS.get() + count);
 }
 
 /// How many steps `work` takes.

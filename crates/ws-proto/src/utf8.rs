@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::steps;
+
 /// The bytes are not UTF-8, and nothing that could follow would make them so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUtf8;
@@ -84,6 +86,7 @@ impl Utf8Validator {
     /// [`reset`](Self::reset) makes sense.
     #[inline]
     pub fn push<'a>(&mut self, part: &'a [u8]) -> Result<Validated<'a>, InvalidUtf8> {
+        steps::steps(part.len());
         if self.len == 0 {
             return Ok(Validated {
                 completed: Completed(None),

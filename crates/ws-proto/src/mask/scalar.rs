@@ -1,6 +1,7 @@
 //! Applying a key to bytes in place, written so that the compiler turns the middle into wide vector code.
 
 use crate::mask::key::MaskKey;
+use crate::steps;
 
 /// Width of the block that is masked at once: two AVX2 registers.
 const BLOCK: usize = 64;
@@ -11,6 +12,7 @@ const BLOCK: usize = 64;
 /// `apply_mask(key.rotated(offset), part)`.
 #[inline]
 pub fn apply_mask(key: MaskKey, payload: &mut [u8]) {
+    steps::steps(payload.len());
     if payload.len() < BLOCK {
         return apply_short(key, payload);
     }

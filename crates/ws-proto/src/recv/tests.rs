@@ -383,7 +383,8 @@ fn the_short_way_obeys_the_same_limits() {
     );
 }
 
-/// Random bytes, in one piece and one by one: the machine passes its stages no more often than bytes came.
+/// Random bytes, in one piece and one by one: the machine passes its stages no more often than bytes came, and each byte
+/// is unmasked, validated and copied once at the most.
 #[test]
 fn f27_random_bytes_take_no_more_steps_than_they_are() {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
@@ -407,7 +408,7 @@ fn f27_random_bytes_take_no_more_steps_than_they_are() {
             let calls = 2 * pieces.len();
             let steps = steps::count(|| drop(events(&mut path, pieces)));
             assert!(
-                steps <= calls + count,
+                steps <= calls + 4 * count,
                 "{steps} steps for {count} bytes in {calls} calls"
             );
         }
@@ -436,8 +437,8 @@ fn f27_twice_as_many_bytes_take_twice_as_many_steps() {
             steps::count(|| drop(events(&mut path, bytes.chunks(piece))))
         };
         let (once, twice) = (steps(&bytes[..half]), steps(&bytes));
-        assert!(once <= 3 * half + 3, "{once} steps for {half} bytes");
-        // The one header of a long frame is in both halves.
-        assert!(twice <= 2 * once + 32, "{once}, {twice}");
+        assert!(once <= 6 * half + 3, "{once} steps for {half} bytes");
+        // The one header of a long frame is in both halves, and its bytes take fewer steps.
+        assert!(twice <= 2 * once + 128, "{once}, {twice}");
     }
 }

@@ -17,6 +17,10 @@ use crate::scene::Scene;
 const TURN: usize = 256 * 1024;
 /// One read more may begin within the turn; into a large message it is as long as this.
 const READ: usize = 256 * 1024;
+/// What is read at once from a peer of tiny messages: as many frames as make a turn.
+const SHORT_READ: usize = 8 * 1024;
+/// Words that are said during a flood.
+const WORDS: usize = 5;
 
 /// The server's end of a connection, which counts what the server has read.
 struct Counted {
@@ -52,15 +56,11 @@ impl AsyncWrite for Counted {
     }
 }
 
-/// Opens a connection with room for everything, fills it with `flood`, and then has somebody else say a word: the
-/// answer must be there after three turns of the flood: one had begun, one more passes until the word is read, one until
-/// the answer is. Nothing is left of either.
-async fn answered_within_a_turn(flood: &[u8]) {
-    answered_after(3 * (TURN + READ), flood).await;
-}
-
-/// The same after so many bytes of the flood.
-async fn answered_after(most: usize, flood: &[u8]) {
+/// Opens a connection with room for everything, fills it with `flood`, and then has somebody else say a word, and when it
+/// is answered the next: each answer must be there after three turns of the flood of so many bytes: one had begun, one more
+/// passes until the word is read, one until the answer is. Nothing is left of either.
+async fn answered_within_a_turn(turn: usize, flood: &[u8]) {
+    let most = 3 * turn;
     let mut config = Config::server();
     config.limits.ping_budget = None;
     config.limits.max_fragments = UNLIMITED;
@@ -84,15 +84,23 @@ async fn flooded(scene: &Scene, most: usize, flood: &[u8]) {
     loud.send_bytes(flood).await.unwrap();
     // In a task, since the runtime looks after the test itself only now and then.
     let asked = tokio::spawn(async move {
-        quiet
-            .send(&RawFrame::text("a word").masked([7; 4]))
-            .await
-            .unwrap();
-        quiet.expect(&RawFrame::text("a word")).await.unwrap();
-        read.load(Ordering::Relaxed) - before
+        let mut since = before;
+        for word in 0..WORDS {
+            quiet
+                .send(&RawFrame::text("a word").masked([7; 4]))
+                .await
+                .unwrap();
+            quiet.expect(&RawFrame::text("a word")).await.unwrap();
+            let now = read.load(Ordering::Relaxed);
+            let first = now - since;
+            assert!(
+                first <= most,
+                "{first} bytes of the flood came before word {word}"
+            );
+            since = now;
+        }
     });
-    let first = asked.await.unwrap();
-    assert!(first <= most, "{first} bytes of the flood came first");
+    asked.await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(
         all.load(Ordering::Relaxed) - before,
@@ -101,17 +109,11 @@ async fn flooded(scene: &Scene, most: usize, flood: &[u8]) {
     );
 }
 
+/// Whoever sends tiny frames is read in short pieces, from the first one on: nothing is known then of a peer.
 #[tokio::test(start_paused = true)]
 async fn f29_a_firehose_of_tiny_frames_lets_others_have_their_turn() {
     let frame = RawFrame::text("").masked([7; 4]).encode();
-    answered_within_a_turn(&frame.repeat((8 << 20) / frame.len())).await;
-}
-
-/// Nothing is known of a peer that has just come: it is read in short pieces from the first one on.
-#[tokio::test(start_paused = true)]
-async fn f29_the_first_tiny_frames_of_a_connection_are_read_8_kib_at_a_time() {
-    let frame = RawFrame::text("").masked([7; 4]).encode();
-    answered_after(3 * 8 * 1024, &frame.repeat((1 << 20) / frame.len())).await;
+    answered_within_a_turn(SHORT_READ, &frame.repeat((8 << 20) / frame.len())).await;
 }
 
 /// One message, cut into bytes: nothing of it is handed out or answered, and yet each frame is work. 8 KiB of them count
@@ -123,24 +125,24 @@ async fn f29_a_firehose_of_tiny_fragments_lets_others_have_their_turn() {
     let more = frame(RawFrame::continuation("y").unfinished());
     flood.extend_from_slice(&more.repeat((1 << 20) / more.len()));
     flood.extend_from_slice(&frame(RawFrame::continuation("z")));
-    answered_after(3 * 5 * 8 * 1024, &flood).await;
+    answered_within_a_turn(5 * SHORT_READ, &flood).await;
 }
 
 /// Pongs are not answered, and count as messages nevertheless.
 #[tokio::test(start_paused = true)]
 async fn a_firehose_of_pongs_is_read_8_kib_at_a_time() {
     let frame = RawFrame::pong("p").masked([7; 4]).encode();
-    answered_after(3 * 2 * 8 * 1024, &frame.repeat((1 << 20) / frame.len())).await;
+    answered_within_a_turn(2 * SHORT_READ, &frame.repeat((1 << 20) / frame.len())).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_firehose_of_pings_lets_others_have_their_turn() {
     let frame = RawFrame::ping("p").masked([7; 4]).encode();
-    answered_within_a_turn(&frame.repeat((8 << 20) / frame.len())).await;
+    answered_within_a_turn(SHORT_READ, &frame.repeat((8 << 20) / frame.len())).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_firehose_of_large_messages_lets_others_have_their_turn() {
     let frame = RawFrame::binary(vec![1; 1 << 20]).masked([7; 4]).encode();
-    answered_within_a_turn(&frame.repeat(8)).await;
+    answered_within_a_turn(TURN + READ, &frame.repeat(12)).await;
 }

@@ -1,4 +1,5 @@
-//! Group P through the whole stack: paths that pretend, and one way in for plain HTTP and for WebSocket.
+//! Group P through the whole stack: paths that pretend, one way in for plain HTTP and for WebSocket, and no way on after a
+//! refusal (H20).
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -76,6 +77,60 @@ async fn p05_forwarded_addresses_are_not_believed() {
             ] {
                 assert_eq!(answer(scene, "/capped", lines).await, "503", "{lines}");
             }
+        })
+        .await;
+}
+
+/// Whatever an upgrade was refused for, a proxy between may take the connection for a tunnel already: the refusal says
+/// that it is the last answer, and it is.
+#[tokio::test(start_paused = true)]
+async fn h20_every_refusal_says_close_and_nothing_behind_it_is_answered() {
+    let good = String::from_utf8(REQUEST.to_vec()).unwrap();
+    let changed = |from: &str, to: &str| good.replacen(from, to, 1);
+    let refusals = [
+        ("405", changed("GET ", "POST ")),
+        ("400", changed("HTTP/1.1", "HTTP/1.0")),
+        ("400", changed("Host: test\r\n", "")),
+        ("400", changed("Connection: Upgrade\r\n", "")),
+        (
+            "400",
+            changed("Connection: ", "Content-Length: 5\r\nConnection: "),
+        ),
+        ("426", changed("Version: 13", "Version: 8")),
+        ("400", changed("Key: ", "Key: x")),
+        (
+            "403",
+            changed("Host: test\r\n", "Host: test\r\nOrigin: http://evil.example\r\n"),
+        ),
+        ("400", changed("GET / ", "GET /../x ")),
+        ("401", changed("GET / ", "GET /guarded ")),
+        ("414", changed("GET / ", &format!("GET /{} ", "x".repeat(9000)))),
+        (
+            "431",
+            changed(
+                "Host: test\r\n",
+                &format!("Host: test\r\nX: {}\r\n", "x".repeat(17_000)),
+            ),
+        ),
+    ];
+    Scene::new()
+        .leaves_nothing(0, async |scene| {
+            let before = scene.sessions.opened();
+            for (status, request) in &refusals {
+                let mut io = scene.dial();
+                let both = format!("{request}{good}");
+                io.write_all(both.as_bytes()).await.unwrap();
+                let mut answer = Vec::new();
+                io.read_to_end(&mut answer).await.unwrap();
+                let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+                assert_eq!(answer.matches("http/1.1 ").count(), 1, "{answer}");
+                assert_eq!(&answer[9..12], *status, "{request}{answer}");
+                let connection = answer.lines().find_map(|line| line.strip_prefix("connection: "));
+                let says_close =
+                    connection.is_some_and(|list| list.split(", ").any(|option| option == "close"));
+                assert!(says_close, "{answer}");
+            }
+            assert_eq!(scene.sessions.opened(), before, "no endpoint was reached");
         })
         .await;
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ws_proto::Config;
 use ws_testkit::{Faults, FaultyIo, RawFrame, RawPeer};
 
-use crate::scene::{REQUEST, Scene};
+use crate::scene::{REQUEST, Scene, WARM_UP};
 
 const MASK: [u8; 4] = [9, 8, 7, 6];
 
@@ -213,13 +213,16 @@ async fn t10_reads_and_writes_of_one_byte_with_pauses_change_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn h32_connections_below_at_and_above_the_limit() {
-    let server = ws_handler::Server::new().connection_limit(3);
+    let server = ws_handler::Server::new().connection_limit(WARM_UP);
     Scene::with(Config::server(), server)
         .leaves_nothing(0, async |scene| {
             let mut first = scene.open("/").await;
-            let _second = scene.open("/").await;
+            let mut others = Vec::new();
+            for _ in 2..WARM_UP {
+                others.push(scene.open("/").await);
+            }
             scene.serves().await;
-            let _third = scene.open("/").await;
+            others.push(scene.open("/").await);
             let mut answer = String::new();
             scene.dial().read_to_string(&mut answer).await.unwrap();
             assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");

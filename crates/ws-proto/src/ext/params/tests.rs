@@ -71,8 +71,6 @@ fn ends_after_an_error() {
     assert!(offers.next().is_none());
 }
 
-/// Each byte is looked at a bounded number of times: megabytes of the worst text come back at once. A
-/// quadratic reader would need minutes for these.
 /// No byte is looked at more than a few times, whatever stands around it.
 #[test]
 fn h24_h25_twice_as_much_text_takes_twice_as_many_steps() {
@@ -95,6 +93,7 @@ fn h24_h25_twice_as_much_text_takes_twice_as_many_steps() {
     }
 }
 
+/// Megabytes of the worst text come back at once; a quadratic reader would need minutes for these.
 #[test]
 fn hostile_text_takes_linear_time() {
     let unclosed = format!("a; b=\"{}", r"\c".repeat(1 << 21));
