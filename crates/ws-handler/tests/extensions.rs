@@ -65,7 +65,7 @@ async fn open_through(
         let handshake = ServerHandshake::new().extensions(server);
         let accepted = handshake.accept(&request.body(()).unwrap()).unwrap();
         let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in accepted.response.headers() {
+        for (name, value) in accepted.response().headers() {
             answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
         }
         answer += "\r\n";
@@ -92,7 +92,7 @@ async fn identity_is_agreed_as_often_as_it_is_asked_for() {
     ];
     let accepted = server.accept(&request(&lines)).unwrap();
     assert_eq!(
-        answered(&accepted.response),
+        answered(&accepted.response()),
         [
             "identity; param=0",
             "identity; param=1",
@@ -128,7 +128,7 @@ async fn fragment_cuts_at_both_ends_and_messages_arrive_whole() {
         ]))
         .unwrap();
     assert!(
-        answered(&accepted.response).is_empty(),
+        answered(&accepted.response()).is_empty(),
         "nothing that costs without bound"
     );
 }
@@ -260,7 +260,7 @@ async fn an_answer_that_no_extension_understands_fails_the_connection() {
                 .unwrap(),
         );
         let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in accepted.unwrap().response.headers() {
+        for (name, value) in accepted.unwrap().response().headers() {
             answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
         }
         answer += "Sec-WebSocket-Extensions: fragment; maxLength=0\r\n\r\n";
@@ -292,7 +292,7 @@ mod deflate {
     fn answer(config: DeflateConfig, lines: &[&str]) -> Vec<String> {
         let server = ServerHandshake::new().extensions(registry(config));
         let accepted = server.accept(&request(lines)).unwrap();
-        answered(&accepted.response)
+        answered(&accepted.response())
             .into_iter()
             .map(str::to_owned)
             .collect()

@@ -2,6 +2,7 @@
 //!
 //! The grammar within the lines is `parse`'s. RFC 9112 §2.1, §2.2.
 
+use super::search::position_below;
 use crate::error::HeadError;
 use crate::steps;
 
@@ -91,11 +92,9 @@ impl Scan {
         }
         let rest = rest.get(..room).unwrap_or(rest);
         // CR, LF and NUL are among the bytes up to CR; the others of them are rare in a head.
-        let plain = rest.iter().position(|byte| {
-            steps::step();
-            *byte <= b'\r'
-        });
-        self.at += plain.unwrap_or(rest.len());
+        let plain = position_below(rest, b'\r' + 1).unwrap_or(rest.len());
+        (0..plain).for_each(|_| steps::step());
+        self.at += plain;
     }
 
     fn byte(&mut self, byte: u8, kind: Kind, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {

@@ -24,6 +24,7 @@ use super::outcome::{ConnectionFuture, Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
+use crate::handshake::Accepted;
 use crate::hits::Limit;
 use crate::http1::{HeadReader, RequestHead, encode_response};
 use crate::io::Io;
@@ -61,7 +62,7 @@ pub(crate) fn open(
         // In a box, so that peers which have asked nothing yet keep no place for it.
         let outcome = Box::new(judge_in_time(&entrance, &request, accepted).await);
         let switching = match &*outcome {
-            Outcome::Upgrade(upgrade) => Some(encode_response(&upgrade.accepted.response)),
+            Outcome::Upgrade(upgrade) => Some(written(&upgrade.accepted)),
             _ => None,
         };
         let mut task = None;
@@ -75,12 +76,17 @@ pub(crate) fn open(
         match *outcome {
             Outcome::Upgrade(upgrade) => Some(entrance.upgraded(upgrade, io, read, request).run_by(task)),
             Outcome::Respond(response) => {
-                let response = last_response(response, request.request().method());
+                let response = last_response(response, request.method());
                 Some(refuse(entrance, io, permit, response))
             }
             Outcome::Handover => Some(hand_over(entrance, host, io, &request, read)),
         }
     }
+}
+
+/// The 101 as it is sent.
+fn written(accepted: &Accepted) -> Vec<u8> {
+    accepted.written().unwrap_or_else(encode_response)
 }
 
 /// An answer that ends a connection, which keeps its seat and its place in the lobby until then.
@@ -166,17 +172,12 @@ pub(crate) async fn carry_out(
 ) -> Option<Switched> {
     match outcome {
         Outcome::Upgrade(upgrade) => {
-            let switching = encode_response(&upgrade.accepted.response);
+            let switching = written(&upgrade.accepted);
             let answered = answer(&mut io, &switching).await;
             answered.then(|| entrance.upgraded(upgrade, io, read, request))
         }
         Outcome::Respond(response) => {
-            answer_and_close(
-                &entrance.house,
-                io,
-                last_response(response, request.request().method()),
-            )
-            .await;
+            answer_and_close(&entrance.house, io, last_response(response, request.method())).await;
             None
         }
         // Whoever asked serves the connection already, or hands it over.

@@ -18,19 +18,17 @@ impl Authority {
     /// Stricter than the RFC: no percent-encoding, no sub-delims and no zone in a host. No resolver knows such
     /// names, and proxies disagree about them.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (address, rest) = rest.split_once(']')?;
-            let address: Ipv6Addr = address.parse().ok()?;
-            (format!("[{address}]"), parse_port(rest)?)
-        } else {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-            if host.is_empty() || !host.bytes().all(valid) {
-                return None;
-            }
-            (host.to_ascii_lowercase(), parse_port(port)?)
+        let (host, port) = split(text)?;
+        let host = match host {
+            Host::Address(address) => format!("[{address}]"),
+            Host::Name(name) => name.to_ascii_lowercase(),
         };
         Some(Self { host, port })
+    }
+
+    /// True for a text that [`parse`](Self::parse) reads.
+    pub(crate) fn is_valid(text: &str) -> bool {
+        split(text).is_some()
     }
 
     /// The host with brackets around an IPv6 address.
@@ -49,6 +47,26 @@ impl Authority {
     pub(crate) fn port(&self) -> Option<u16> {
         self.port
     }
+}
+
+/// A host as it is written.
+enum Host<'a> {
+    Address(Ipv6Addr),
+    Name(&'a str),
+}
+
+/// Host and port of a text.
+fn split(text: &str) -> Option<(Host<'_>, Option<u16>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, rest) = rest.split_once(']')?;
+        return Some((Host::Address(address.parse().ok()?), parse_port(rest)?));
+    }
+    let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    if host.is_empty() || !host.bytes().all(valid) {
+        return None;
+    }
+    Some((Host::Name(host), parse_port(port)?))
 }
 
 /// Reads what follows a host: nothing, or a colon and up to five digits.
@@ -82,7 +100,11 @@ mod tests {
 
     #[test]
     fn reads_hosts_and_ports() {
-        let parts = |text| Authority::parse(text).map(|found| (found.host().to_owned(), found.port()));
+        let parts = |text| {
+            let found = Authority::parse(text);
+            assert_eq!(Authority::is_valid(text), found.is_some());
+            found.map(|found| (found.host().to_owned(), found.port()))
+        };
         assert_eq!(parts("Host"), Some(("host".to_owned(), None)));
         assert_eq!(parts("host:"), Some(("host".to_owned(), None)));
         assert_eq!(parts("host:8080"), Some(("host".to_owned(), Some(8080))));
