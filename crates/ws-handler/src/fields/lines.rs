@@ -9,7 +9,11 @@ use super::name::Name;
 
 /// Header lines in order. Positions count from the start of the head they were found in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Vec<Line>);
+pub(crate) struct Lines {
+    lines: Vec<Line>,
+    /// A bit for each name that is among them.
+    names: u16,
+}
 
 /// One header line.
 #[derive(Clone, Debug)]
@@ -28,44 +32,59 @@ pub(crate) struct TooLong;
 impl Lines {
     /// No lines, and room for so many.
     pub(crate) fn with_capacity(count: usize) -> Self {
-        Self(Vec::with_capacity(count))
+        Self {
+            lines: Vec::with_capacity(count),
+            names: 0,
+        }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
-    /// Adds a line of `head`, with the places of its name and of its value without the whitespace around it.
+    /// Adds a line, with the places of its name and of its value without the whitespace around it.
     ///
     /// # Errors
     /// [`TooLong`]
     pub(crate) fn push(
         &mut self,
-        head: &[u8],
-        name: Range<usize>,
-        value: Range<usize>,
+        name: Name,
+        name_at: Range<usize>,
+        value_at: Range<usize>,
     ) -> Result<(), TooLong> {
         let position = |at: usize| u32::try_from(at).map_err(|_| TooLong);
-        self.0.push(Line {
-            name: Name::of(head.get(name.clone()).unwrap_or_default()),
-            name_start: position(name.start)?,
-            name_end: position(name.end)?,
-            value_start: position(value.start)?,
-            value_end: position(value.end)?,
+        self.lines.push(Line {
+            name,
+            name_start: position(name_at.start)?,
+            name_end: position(name_at.end)?,
+            value_start: position(value_at.start)?,
+            value_end: position(value_at.end)?,
         });
+        self.names |= bit(name);
         Ok(())
+    }
+
+    /// True when there is a line called `name`.
+    pub(super) fn contain(&self, name: Name) -> bool {
+        self.names & bit(name) != 0
     }
 
     /// Names as they came and values, in order.
     pub(crate) fn iter<'a>(&'a self, head: &'a [u8]) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
-        self.0.iter().map(|line| (line.name(head), line.value(head)))
+        self.lines.iter().map(|line| (line.name(head), line.value(head)))
     }
 
     /// The values of the lines called `name`.
     pub(super) fn all<'a>(&'a self, head: &'a [u8], name: Name) -> Values<'a> {
+        // Without a look at them where there is none.
+        let lines = if self.contain(name) {
+            self.lines.as_slice()
+        } else {
+            &[]
+        };
         Values {
-            lines: self.0.iter(),
+            lines: lines.iter(),
             head,
             name,
         }
@@ -80,6 +99,10 @@ impl Line {
     fn value<'a>(&self, head: &'a [u8]) -> &'a [u8] {
         part(head, self.value_start, self.value_end)
     }
+}
+
+fn bit(name: Name) -> u16 {
+    1 << name as u16
 }
 
 fn part(head: &[u8], start: u32, end: u32) -> &[u8] {

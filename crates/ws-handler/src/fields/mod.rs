@@ -44,9 +44,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The value of the first of these lines.
+    fn first(self, name: Name) -> Option<&'a [u8]> {
+        match self {
+            Self::Lines(lines, head) => lines.all(head, name).next(),
+            Self::Map(map) => Some(map.get(name.header()?)?.as_bytes()),
+        }
+    }
+
     /// True when there is a line of this name.
     pub(crate) fn contains(self, name: Name) -> bool {
-        self.all(name).next().is_some()
+        match self {
+            Self::Lines(lines, _) => lines.contain(name),
+            Self::Map(map) => name.header().is_some_and(|name| map.contains_key(name)),
+        }
     }
 }
 
@@ -86,7 +97,7 @@ fn is_comma(byte: &u8) -> bool {
 pub(crate) fn has_token(fields: Fields<'_>, name: Name, token: &str) -> bool {
     let is_token = |member: &[u8]| member.eq_ignore_ascii_case(token.as_bytes());
     // Nearly every list has one member, written without more.
-    fields.all(name).next().is_some_and(is_token) || list(fields, name).any(is_token)
+    fields.first(name).is_some_and(is_token) || list(fields, name).any(is_token)
 }
 
 /// A field that may come at most once.
@@ -99,7 +110,13 @@ pub(crate) enum Field<'a> {
 
 /// Counts the lines called `name`.
 pub(crate) fn field(fields: Fields<'_>, name: Name) -> Field<'_> {
-    let mut lines = fields.all(name);
+    match fields {
+        Fields::Lines(lines, head) => count(lines.all(head, name)),
+        Fields::Map(_) => count(fields.all(name)),
+    }
+}
+
+fn count<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Field<'a> {
     match (lines.next(), lines.next()) {
         (None, _) => Field::Missing,
         (Some(value), None) => Field::Once(trim(value)),
@@ -149,7 +166,7 @@ mod tests {
             head.extend_from_slice(header.as_str().as_bytes());
             let end = head.len();
             head.extend_from_slice(line.as_bytes());
-            found.push(&head, start..end, end..head.len()).unwrap();
+            found.push(name, start..end, end..head.len()).unwrap();
         }
         assert_eq!(found.len(), lines.len());
         look(Fields::Map(&map));

@@ -9,6 +9,7 @@ use http::header::{
 
 /// A field that a handshake looks at, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Name {
     Connection,
     ContentLength,
@@ -28,7 +29,7 @@ pub(crate) enum Name {
 
 impl Name {
     /// The field of this name, whatever its case.
-    pub(super) fn of(name: &[u8]) -> Self {
+    pub(crate) fn of(name: &[u8]) -> Self {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         // The lengths tell nearly all of them apart.
         match name.len() {

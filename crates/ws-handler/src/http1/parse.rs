@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Uri, Version};
 
-use super::search::position_of_control;
+use super::search::{position_of, position_of_control};
 use crate::error::HeadError;
-use crate::fields::Lines;
+use crate::fields::{Lines, Name};
 
 /// A longer name is none to the `http` types.
 const LONGEST_NAME: usize = u16::MAX as usize;
@@ -80,8 +80,10 @@ fn header_lines(head: &[u8], mut at: usize, count: usize) -> Result<Lines, HeadE
     let mut lines = Lines::with_capacity(count);
     // The empty line behind them begins with a CR, which is no name.
     while head.get(at).is_some_and(|byte| *byte != b'\r') {
-        let (name, value, end) = header_line(head, at).ok_or(HeadError::Header)?;
-        lines.push(head, name, value).map_err(|_| HeadError::TooLarge)?;
+        let (name, name_at, value_at, end) = header_line(head, at).ok_or(HeadError::Header)?;
+        lines
+            .push(name, name_at, value_at)
+            .map_err(|_| HeadError::TooLarge)?;
         at = end;
     }
     // A map has a size of its own that it cannot exceed, whatever the limit on lines is set to.
@@ -94,22 +96,22 @@ fn header_lines(head: &[u8], mut at: usize, count: usize) -> Result<Lines, HeadE
 /// Header lines for which every map has room.
 const FEW: usize = 1000;
 
-/// Where name and value of the line stand that begins at `at`, and where the next one begins. RFC 9110 §5.5: a "field value
-/// does not include leading or trailing whitespace".
-fn header_line(head: &[u8], at: usize) -> Option<(Range<usize>, Range<usize>, usize)> {
+/// The name of the line that begins at `at`, where name and value stand, and where the next line begins. RFC 9110 §5.5: a
+/// "field value does not include leading or trailing whitespace".
+fn header_line(head: &[u8], at: usize) -> Option<(Name, Range<usize>, Range<usize>, usize)> {
     let line = head.get(at..)?;
-    let length = line.iter().position(|byte| !is_token(*byte))?;
-    let [b':', rest @ ..] = line.get(length..)? else {
-        return None;
-    };
-    if length == 0 || length > LONGEST_NAME {
+    let length = position_of(line, b':')?;
+    let (text, rest) = line.split_at_checked(length)?;
+    let name = Name::of(text);
+    // A name that is known is a token.
+    if name == Name::Other && !is_token(text) {
         return None;
     }
-    let start = head.len() - rest.len();
-    let end = start + end_of_value(rest)?;
+    let start = at + length + 1;
+    let end = start + end_of_value(rest.get(1..)?)?;
     let value = trim(head, start..end);
     // The LF is behind the CR: so the scan has left it.
-    Some((at..at + length, value, end + 2))
+    Some((name, at..at + length, value, end + 2))
 }
 
 /// Where the CR behind a value is: all that comes before it may stand in one.
@@ -153,8 +155,10 @@ const TOKEN: [bool; 256] = {
     token
 };
 
-fn is_token(byte: u8) -> bool {
-    TOKEN.get(usize::from(byte)).is_some_and(|is| *is)
+/// A name that is one to the `http` types, too.
+fn is_token(name: &[u8]) -> bool {
+    let in_token = |byte: &u8| TOKEN.get(usize::from(*byte)).is_some_and(|is| *is);
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.iter().all(in_token)
 }
 
 /// Parses a response head with `count` header lines. The reason phrase is dropped.
@@ -193,6 +197,10 @@ fn head_error(error: httparse::Error) -> HeadError {
 fn uri(head: &Bytes, target: &[u8]) -> Result<Uri, HeadError> {
     if target.contains(&b'#') || !target.is_ascii() {
         return Err(HeadError::FirstLine);
+    }
+    if target == b"/" {
+        // The same, and nothing is shared.
+        return Ok(Uri::default());
     }
     Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| HeadError::FirstLine)
 }

@@ -10,6 +10,15 @@ pub(super) fn position_below(bytes: &[u8], limit: u8) -> Option<usize> {
     position(bytes, |byte| byte < limit, |eight| below(eight, limit))
 }
 
+/// Where the first `wanted` is.
+pub(super) fn position_of(bytes: &[u8], wanted: u8) -> Option<usize> {
+    position(
+        bytes,
+        |byte| byte == wanted,
+        |eight| below(eight ^ (ONES * u64::from(wanted)), 1),
+    )
+}
+
 /// Where the first control character is: a byte below a space, or DEL. RFC 5234 appendix B.1.
 pub(super) fn position_of_control(bytes: &[u8]) -> Option<usize> {
     position(
@@ -63,6 +72,10 @@ mod tests {
             for limit in [1, 14, 32, 128] {
                 let expected = bytes.iter().position(|byte| *byte < limit);
                 assert_eq!(position_below(bytes, limit), expected, "{}", bytes.escape_ascii());
+            }
+            for wanted in [b'a', 0, 255] {
+                let expected = bytes.iter().position(|byte| *byte == wanted);
+                assert_eq!(position_of(bytes, wanted), expected, "{}", bytes.escape_ascii());
             }
             let expected = bytes.iter().position(u8::is_ascii_control);
             assert_eq!(position_of_control(bytes), expected, "{}", bytes.escape_ascii());

@@ -5,6 +5,7 @@
 //! (`course`), reading later requests on a kept-alive connection (`hyper_upgrade`).
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::at_once::at_once;
 use super::entrance::Entrance;
 #[cfg(feature = "hyper")]
 use super::entrance::Switched;
@@ -114,14 +116,19 @@ async fn first_request(
     reader: &mut HeadReader,
     accepted: Instant,
 ) -> First {
-    let read = tokio::select! {
-        biased;
-        read = reader.read_request(io) => read,
-        () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
-        () = sleep_until(accepted + entrance.house.limits.head_timeout) => {
-            entrance.house.hits.count(Limit::HeadTime);
-            return overdue(reader);
-        }
+    // Cancel safe: what was read stays in the reader.
+    let mut read = at_once(pin!(reader.read_request(io))).await;
+    if read.is_none() {
+        read = tokio::select! {
+            biased;
+            read = reader.read_request(io) => Some(read),
+            () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
+            () = sleep_until(accepted + entrance.house.limits.head_timeout) => None,
+        };
+    }
+    let Some(read) = read else {
+        entrance.house.hits.count(Limit::HeadTime);
+        return overdue(reader);
     };
     match read {
         Ok(Some(request)) => First::Request(request),
@@ -149,9 +156,13 @@ fn overdue(reader: &HeadReader) -> First {
 
 /// The service's answer, or a 503 when it takes too long or the server stops meanwhile.
 async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Instant) -> Outcome {
+    let mut judgement = pin!(entrance.judge(request));
+    if let Some(outcome) = at_once(judgement.as_mut()).await {
+        return outcome;
+    }
     tokio::select! {
         biased;
-        outcome = entrance.judge(request) => outcome,
+        outcome = judgement => outcome,
         () = entrance.stopping() => HandshakeError::Stopping.into(),
         () = sleep_until(accepted + entrance.house.limits.upgrade_timeout) => {
             entrance.house.hits.count(Limit::AnswerTime);
@@ -250,11 +261,15 @@ async fn answer_and_close(house: &House, mut io: Io, mut response: Response<Byte
 
 /// Writes an answer. `false`: the peer is gone, or does not read.
 async fn answer(io: &mut Io, response: &[u8]) -> bool {
-    let written = timeout(ANSWER_TIME, async {
+    let mut written = pin!(async {
         io.write_all(response).await?;
         io.flush().await
     });
-    matches!(written.await, Ok(Ok(())))
+    let written = match at_once(written.as_mut()).await {
+        None => timeout(ANSWER_TIME, written).await.ok(),
+        written => written,
+    };
+    matches!(written, Some(Ok(())))
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ pub(super) fn converse<'a, E: Endpoint>(
                     }
                     Ok(Some(Event::Ping(payload))) => on_ping(actors, payload).await,
                     Ok(Some(Event::Pong(payload))) => on_pong(actors, payload).await,
+                    Ok(Some(Event::Close(close))) if !actors.frames => {
+                        // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response".
+                        actors.session.link.handle_close(close);
+                        return End::Closed;
+                    }
                     // In a box, so that an open connection keeps no place for what happens once.
                     Ok(Some(Event::Close(close))) => return Box::pin(on_close_frame(actors, close)).await,
                     Ok(None) => break,
@@ -163,14 +168,10 @@ fn on_close_frame<'a, E: Endpoint>(
     close: Option<CloseEvent<'a>>,
 ) -> impl Future<Output = End> + Send + use<'a, E> {
     async move {
-        let mut end = None;
-        if actors.frames {
-            let payload = close_payload(close);
-            let frame = Frame::new(Opcode::Close, true, &payload);
-            if let Err(error) = actors.endpoint.on_frame(&mut actors.session, frame).await {
-                end = actors.failure(error);
-            }
-        }
+        let payload = close_payload(close);
+        let frame = Frame::new(Opcode::Close, true, &payload);
+        let called = actors.endpoint.on_frame(&mut actors.session, frame).await;
+        let end = actors.ended(called.map(drop));
         // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response", whatever the callback did.
         actors.session.link.handle_close(close);
         end.unwrap_or(End::Closed)

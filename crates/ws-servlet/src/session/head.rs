@@ -6,22 +6,6 @@ use std::str;
 
 use ws_handler::RequestHead;
 
-/// Fields that have done their work when the 101 is sent. Those of the connection, which are about the hop and not about
-/// the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every session or nothing.
-///
-/// Fields that the peer itself lists in Connection are kept: we are no intermediary, and a peer could hide with it what
-/// a proxy in between has added.
-const SPENT: [&[u8]; 8] = [
-    b"connection",
-    b"upgrade",
-    b"sec-websocket-key",
-    b"sec-websocket-version",
-    b"keep-alive",
-    b"proxy-connection",
-    b"te",
-    b"transfer-encoding",
-];
-
 /// The rest of a request head in one allocation of exactly its size: the target, one line per field without the white
 /// space around its value, an empty line, the subprotocol. Lines end with LF.
 ///
@@ -101,8 +85,22 @@ impl Head {
     }
 }
 
+/// Fields that have done their work when the 101 is sent. Those of the connection, which are about the hop and not about
+/// the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every session or nothing.
+///
+/// Fields that the peer itself lists in Connection are kept: we are no intermediary, and a peer could hide with it what
+/// a proxy in between has added.
 fn is_spent(name: &[u8]) -> bool {
-    SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent))
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    match name.len() {
+        2 => is("te"),
+        7 => is("upgrade"),
+        10 => is("connection") || is("keep-alive"),
+        16 => is("proxy-connection"),
+        17 => is("sec-websocket-key") || is("transfer-encoding"),
+        21 => is("sec-websocket-version"),
+        _ => false,
+    }
 }
 
 /// Name and value of a header line.
