@@ -25,10 +25,6 @@ struct Line {
     value_end: u32,
 }
 
-/// The head is too long for its positions to be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLong;
-
 impl Lines {
     /// No lines, and room for so many.
     pub(crate) fn with_capacity(count: usize) -> Self {
@@ -44,25 +40,15 @@ impl Lines {
     }
 
     /// Adds a line, with the places of its name and of its value without the whitespace around it.
-    ///
-    /// # Errors
-    /// [`TooLong`]
-    pub(crate) fn push(
-        &mut self,
-        name: Name,
-        name_at: Range<usize>,
-        value_at: Range<usize>,
-    ) -> Result<(), TooLong> {
-        let position = |at: usize| u32::try_from(at).map_err(|_| TooLong);
+    pub(crate) fn push(&mut self, name: Name, name_at: Range<u32>, value_at: Range<u32>) {
         self.lines.push(Line {
             name,
-            name_start: position(name_at.start)?,
-            name_end: position(name_at.end)?,
-            value_start: position(value_at.start)?,
-            value_end: position(value_at.end)?,
+            name_start: name_at.start,
+            name_end: name_at.end,
+            value_start: value_at.start,
+            value_end: value_at.end,
         });
         self.names |= bit(name);
-        Ok(())
     }
 
     /// True when there is a line called `name`.
@@ -73,6 +59,12 @@ impl Lines {
     /// Names as they came and values, in order.
     pub(crate) fn iter<'a>(&'a self, head: &'a [u8]) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
         self.lines.iter().map(|line| (line.name(head), line.value(head)))
+    }
+
+    /// The same without those that are [spent](Name::is_spent).
+    pub(crate) fn lasting<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let lasting = self.lines.iter().filter(|line| !line.name.is_spent());
+        lasting.map(|line| (line.name(head), line.value(head)))
     }
 
     /// The values of the lines called `name`.

@@ -7,7 +7,7 @@ use http::header::{
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 
-/// A field that a handshake looks at, or any other.
+/// A field that a handshake looks at, one that means nothing after it, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Name {
@@ -24,29 +24,53 @@ pub(crate) enum Name {
     Version,
     TransferEncoding,
     Upgrade,
+    /// Keep-Alive, Proxy-Connection and TE, which nobody asks for.
+    OfTheHop,
     Other,
 }
 
 impl Name {
     /// The field of this name, whatever its case.
     pub(crate) fn of(name: &[u8]) -> Self {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        // Nearly everybody writes names as the RFCs do, and that is found at once.
+        let is = |known: &str| name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes());
         // The lengths tell nearly all of them apart.
         match name.len() {
-            4 if is("host") => Self::Host,
-            6 if is("origin") => Self::Origin,
-            7 if is("upgrade") => Self::Upgrade,
-            10 if is("connection") => Self::Connection,
-            14 if is("content-length") => Self::ContentLength,
-            17 if is("sec-websocket-key") => Self::Key,
-            17 if is("transfer-encoding") => Self::TransferEncoding,
-            18 if is("sec-websocket-key1") => Self::Key1,
-            20 if is("sec-websocket-accept") => Self::Accept,
-            21 if is("sec-websocket-version") => Self::Version,
-            22 if is("sec-websocket-protocol") => Self::Protocol,
-            24 if is("sec-websocket-extensions") => Self::Extensions,
+            2 if is("TE") => Self::OfTheHop,
+            4 if is("Host") => Self::Host,
+            6 if is("Origin") => Self::Origin,
+            7 if is("Upgrade") => Self::Upgrade,
+            10 if is("Connection") => Self::Connection,
+            10 if is("Keep-Alive") => Self::OfTheHop,
+            14 if is("Content-Length") => Self::ContentLength,
+            16 if is("Proxy-Connection") => Self::OfTheHop,
+            17 if is("Sec-WebSocket-Key") => Self::Key,
+            17 if is("Transfer-Encoding") => Self::TransferEncoding,
+            18 if is("Sec-WebSocket-Key1") => Self::Key1,
+            20 if is("Sec-WebSocket-Accept") => Self::Accept,
+            21 if is("Sec-WebSocket-Version") => Self::Version,
+            22 if is("Sec-WebSocket-Protocol") => Self::Protocol,
+            24 if is("Sec-WebSocket-Extensions") => Self::Extensions,
             _ => Self::Other,
         }
+    }
+
+    /// True for a field that has done its work when the 101 is sent: those of the connection, which are about the hop and
+    /// not about the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every request or
+    /// nothing.
+    ///
+    /// Fields that the peer itself lists in Connection are not: we are no intermediary, and a peer could hide with it what
+    /// a proxy in between has added.
+    pub(crate) fn is_spent(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::Upgrade
+                | Self::TransferEncoding
+                | Self::OfTheHop
+                | Self::Key
+                | Self::Version
+        )
     }
 
     /// The name as an HTTP library knows it. Nobody asks for the others.
@@ -64,7 +88,7 @@ impl Name {
             Self::Version => SEC_WEBSOCKET_VERSION,
             Self::TransferEncoding => TRANSFER_ENCODING,
             Self::Upgrade => UPGRADE,
-            Self::Other => return None,
+            Self::OfTheHop | Self::Other => return None,
         })
     }
 }
@@ -94,6 +118,9 @@ mod tests {
             assert_eq!(Name::of(header.as_str().as_bytes()), name);
             assert_eq!(Name::of(header.as_str().to_ascii_uppercase().as_bytes()), name);
             assert_eq!(Name::of(&header.as_str().as_bytes()[1..]), Name::Other);
+        }
+        for name in ["te", "TE", "Keep-alive", "proxy-connection"] {
+            assert_eq!(Name::of(name.as_bytes()), Name::OfTheHop);
         }
         assert_eq!((Name::of(b""), Name::Other.header()), (Name::Other, None));
     }

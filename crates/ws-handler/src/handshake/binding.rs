@@ -36,7 +36,7 @@ pub(super) fn check_request(asked: Asked<'_>) -> Result<&str, HandshakeError> {
     }
     let authority = check_host(fields, asked.target)?;
     // RFC 6455 §4.2.1 item 4. Without it a proxy in between has not agreed to the upgrade.
-    if !fields::has_token(fields, Name::Connection, "upgrade") {
+    if !fields::has_token(fields, Name::Connection, "Upgrade") {
         return Err(HandshakeError::ConnectionLacksUpgrade);
     }
     check_no_body(fields)?;
@@ -103,7 +103,7 @@ pub(super) fn check_response<B>(response: &Response<B>, key: &str) -> Result<(),
     {
         return Err(ResponseError::Upgrade);
     }
-    if !fields::has_token(fields, Name::Connection, "upgrade") {
+    if !fields::has_token(fields, Name::Connection, "Upgrade") {
         return Err(ResponseError::Connection);
     }
     match fields::field(fields, Name::Accept) {

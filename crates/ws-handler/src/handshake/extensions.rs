@@ -152,6 +152,9 @@ impl ExtensionRegistry {
     /// reserved bit. Every line is read to its end: malformed text anywhere fails the handshake.
     pub(super) fn answer(&self, asked: Fields<'_>) -> Result<Agreed, ExtensionSyntaxError> {
         let mut agreed = Agreed::default();
+        if !asked.contains(Name::Extensions) {
+            return Ok(agreed);
+        }
         for offer in offers_in(asked) {
             let offer = offer?;
             steps::step();

@@ -17,16 +17,16 @@ pub(super) struct InvalidOffer;
 /// including separator characters … and MUST all be unique strings". A header without any name breaks that, too.
 pub(super) fn offered(asked: Fields<'_>) -> Result<Vec<&str>, InvalidOffer> {
     let mut names = Vec::new();
+    if !asked.contains(Name::Protocol) {
+        return Ok(names);
+    }
     for member in fields::list(asked, Name::Protocol) {
         let name = fields::text(member)
             .filter(|_| fields::is_token(member))
             .ok_or(InvalidOffer)?;
         names.push(name);
     }
-    if names.is_empty() && asked.contains(Name::Protocol) {
-        return Err(InvalidOffer);
-    }
-    if all_different(&names) {
+    if !names.is_empty() && all_different(&names) {
         Ok(names)
     } else {
         Err(InvalidOffer)

@@ -107,15 +107,20 @@ impl RequestHead {
         }
     }
 
-    /// The header lines: names, as they came or in lower case when an HTTP library had parsed them, and values without
-    /// the whitespace around them.
-    pub fn header_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let map = self.0.parsed_elsewhere().map(Request::headers).into_iter();
-        let parsed = map.flat_map(|map| {
-            map.iter()
-                .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+    /// The header lines that mean something when the connection is open: names, as they came or in lower case when an HTTP
+    /// library had parsed them, and values without the whitespace around them.
+    ///
+    /// Not among them are `Connection`, `Upgrade`, `Keep-Alive`, `Proxy-Connection`, `TE` and `Transfer-Encoding` (RFC 9110
+    /// §7.6.1), `Sec-WebSocket-Key` and `Sec-WebSocket-Version`.
+    pub fn lasting_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let map = self.0.parsed_elsewhere().map(Request::headers);
+        let parsed = map.into_iter().flat_map(|map| {
+            let lines = map
+                .iter()
+                .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+            lines.filter(|(name, _)| !Name::of(name).is_spent())
         });
-        self.0.lines.iter(&self.0.received).chain(parsed)
+        self.0.lines.lasting(&self.0.received).chain(parsed)
     }
 
     /// True when the Upgrade list holds `websocket`; see [`is_upgrade_attempt`](crate::is_upgrade_attempt).
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
 
     fn lines(head: &RequestHead) -> Vec<(&[u8], &[u8])> {
-        head.header_lines().collect()
+        head.lasting_lines().collect()
     }
 
     #[test]
@@ -226,14 +231,7 @@ mod tests {
             b"GET http://h/a?b HTTP/1.1\r\nHost: h\r\nUPGRADE: \twebsocket \r\nX-a:\r\n\r\n",
         );
         let head = RequestHead::parse(&raw).unwrap();
-        assert_eq!(
-            lines(&head),
-            [
-                (&b"Host"[..], &b"h"[..]),
-                (b"UPGRADE", b"websocket"),
-                (b"X-a", b"")
-            ]
-        );
+        assert_eq!(lines(&head), [(&b"Host"[..], &b"h"[..]), (b"X-a", b"")]);
         assert_eq!(
             (head.target(), head.method(), head.uri().path()),
             ("http://h/a?b", &Method::GET, "/a")
@@ -248,14 +246,7 @@ mod tests {
         );
 
         let parsed = RequestHead::from_request(request);
-        assert_eq!(
-            lines(&parsed),
-            [
-                (&b"host"[..], &b"h"[..]),
-                (b"upgrade", b"websocket"),
-                (b"x-a", b"")
-            ]
-        );
+        assert_eq!(lines(&parsed), [(&b"host"[..], &b"h"[..]), (b"x-a", b"")]);
         assert_eq!(
             (parsed.target(), parsed.method(), parsed.uri().path()),
             ("/a?b", &Method::GET, "/a")

@@ -77,13 +77,14 @@ fn split_version(rest: &[u8]) -> Result<(u8, &[u8]), HeadError> {
 
 /// The header lines of a head, the first of which begins at `at`.
 fn header_lines(head: &[u8], mut at: usize, count: usize) -> Result<Lines, HeadError> {
+    if u32::try_from(head.len()).is_err() {
+        return Err(HeadError::TooLarge);
+    }
     let mut lines = Lines::with_capacity(count);
     // The empty line behind them begins with a CR, which is no name.
     while head.get(at).is_some_and(|byte| *byte != b'\r') {
         let (name, name_at, value_at, end) = header_line(head, at).ok_or(HeadError::Header)?;
-        lines
-            .push(name, name_at, value_at)
-            .map_err(|_| HeadError::TooLarge)?;
+        lines.push(name, place(name_at), place(value_at));
         at = end;
     }
     // A map has a size of its own that it cannot exceed, whatever the limit on lines is set to.
@@ -95,6 +96,11 @@ fn header_lines(head: &[u8], mut at: usize, count: usize) -> Result<Lines, HeadE
 
 /// Header lines for which every map has room.
 const FEW: usize = 1000;
+
+/// A place in a head whose length is a `u32`.
+fn place(range: Range<usize>) -> Range<u32> {
+    range.start as u32..range.end as u32
+}
 
 /// The name of the line that begins at `at`, where name and value stand, and where the next line begins. RFC 9110 §5.5: a
 /// "field value does not include leading or trailing whitespace".

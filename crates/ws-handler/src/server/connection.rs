@@ -281,7 +281,7 @@ mod tests {
     use crate::server::service::NoService;
 
     /// What the opening of a connection may take. Raise it knowingly: malloc is slow above a kilobyte.
-    const OPENING: usize = 1024;
+    const OPENING: usize = 768;
 
     #[test]
     fn an_opening_is_small() {

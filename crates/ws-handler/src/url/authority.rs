@@ -61,7 +61,8 @@ fn split(text: &str) -> Option<(Host<'_>, Option<u16>)> {
         let (address, rest) = rest.split_once(']')?;
         return Some((Host::Address(address.parse().ok()?), parse_port(rest)?));
     }
-    let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+    let colon = text.bytes().position(|byte| byte == b':');
+    let (host, port) = text.split_at(colon.unwrap_or(text.len()));
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     if host.is_empty() || !host.bytes().all(valid) {
         return None;
@@ -78,11 +79,11 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
     if digits.is_empty() {
         return Some(None);
     }
-    // `u16::from_str` would take a plus sign, too.
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok().map(Some)
+    let port = digits.bytes().try_fold(0_u16, |port, digit| {
+        let value = u16::from(digit.checked_sub(b'0').filter(|value| *value < 10)?);
+        port.checked_mul(10)?.checked_add(value)
+    });
+    port.map(Some)
 }
 
 /// The port that a scheme means when none is written.
@@ -108,9 +109,11 @@ mod tests {
         assert_eq!(parts("Host"), Some(("host".to_owned(), None)));
         assert_eq!(parts("host:"), Some(("host".to_owned(), None)));
         assert_eq!(parts("host:8080"), Some(("host".to_owned(), Some(8080))));
+        assert_eq!(parts("host:065535"), Some(("host".to_owned(), Some(65_535))));
         assert_eq!(parts("[0:0::1]:1"), Some(("[::1]".to_owned(), Some(1))));
         for wrong in [
-            "", ":80", "a b", "a/b", "a@b", "a:b", "a:1:2", "::1", "[::1]x", "[::1", "a:99999", "a,b", "a\0",
+            "", ":80", "a b", "a/b", "a@b", "a:b", "a:1:2", "::1", "[::1]x", "[::1", "a:99999", "a:65536",
+            "a:+1", "a:1x", "a,b", "a\0",
         ] {
             assert_eq!(parts(wrong), None, "{wrong:?}");
         }

@@ -15,22 +15,21 @@ pub(crate) struct Head(Box<[u8]>);
 impl Head {
     /// Keeps what outlives the handshake of a request.
     pub(crate) fn new(request: &RequestHead, subprotocol: Option<&str>) -> Self {
-        let kept = || {
-            let mut lines = request.header_lines();
-            std::iter::from_fn(move || lines.find(|(name, _)| !is_spent(name)))
-        };
         let target = request.target().as_bytes();
         let chosen = subprotocol.unwrap_or_default().as_bytes();
-        let lines: usize = kept().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let lines: usize = request
+            .lasting_lines()
+            .map(|(name, value)| name.len() + value.len() + 2)
+            .sum();
         let mut head = Vec::with_capacity(target.len() + lines + chosen.len() + 2);
         head.extend_from_slice(target);
         head.push(b'\n');
-        for (name, value) in kept() {
+        request.lasting_lines().for_each(|(name, value)| {
             head.extend_from_slice(name);
             head.push(b':');
             head.extend_from_slice(value);
             head.push(b'\n');
-        }
+        });
         head.push(b'\n');
         head.extend_from_slice(chosen);
         // As long as it was made, so nothing is copied.
@@ -82,24 +81,6 @@ impl Head {
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'\n')
-    }
-}
-
-/// Fields that have done their work when the 101 is sent. Those of the connection, which are about the hop and not about
-/// the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every session or nothing.
-///
-/// Fields that the peer itself lists in Connection are kept: we are no intermediary, and a peer could hide with it what
-/// a proxy in between has added.
-fn is_spent(name: &[u8]) -> bool {
-    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    match name.len() {
-        2 => is("te"),
-        7 => is("upgrade"),
-        10 => is("connection") || is("keep-alive"),
-        16 => is("proxy-connection"),
-        17 => is("sec-websocket-key") || is("transfer-encoding"),
-        21 => is("sec-websocket-version"),
-        _ => false,
     }
 }
 
