@@ -13,7 +13,7 @@ use http::{Method, Response, StatusCode, Uri, Version};
 
 use super::search::{position_of, position_of_control};
 use crate::error::HeadError;
-use crate::fields::{Lines, Name};
+use crate::fields::{Lines, Name, is_token};
 
 /// A longer name is none to the `http` types.
 const LONGEST_NAME: usize = u16::MAX as usize;
@@ -110,7 +110,7 @@ fn header_line(head: &[u8], at: usize) -> Option<(Name, Range<usize>, Range<usiz
     let (text, rest) = line.split_at_checked(length)?;
     let name = Name::of(text);
     // A name that is known is a token.
-    if name == Name::Other && !is_token(text) {
+    if name == Name::Other && (text.len() > LONGEST_NAME || !is_token(text)) {
         return None;
     }
     let start = at + length + 1;
@@ -144,27 +144,6 @@ fn trim(head: &[u8], mut range: Range<usize>) -> Range<usize> {
         range.end -= 1;
     }
     range
-}
-
-/// The characters of a token (RFC 9110 §5.6.2), by their codes.
-const TOKEN: [bool; 256] = {
-    let mut token = [false; 256];
-    let mut code = 0;
-    while code < 128 {
-        token[code] = matches!(
-            code as u8,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`'
-                | b'|' | b'~'
-        );
-        code += 1;
-    }
-    token
-};
-
-/// A name that is one to the `http` types, too.
-fn is_token(name: &[u8]) -> bool {
-    let in_token = |byte: &u8| TOKEN.get(usize::from(*byte)).is_some_and(|is| *is);
-    !name.is_empty() && name.len() <= LONGEST_NAME && name.iter().all(in_token)
 }
 
 /// Parses a response head with `count` header lines. The reason phrase is dropped.
