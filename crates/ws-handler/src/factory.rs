@@ -107,7 +107,7 @@ impl WebSocketFactory {
     /// [`stop`](Self::stop).
     pub fn accept(&self, request: &RequestHead) -> Result<Accepted, HandshakeError> {
         self.refuse_when_stopped()?;
-        let judged = self.shared.handshake.accept(request.request());
+        let judged = self.shared.handshake.accept(request);
         judged.inspect_err(|refusal| self.count_refusal(refusal))
     }
 

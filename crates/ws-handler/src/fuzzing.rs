@@ -43,8 +43,14 @@ pub fn request_head(data: &[u8]) {
     let next = |reader: &mut HeadReader| {
         let head = reader.next_request()?;
         if let Some(head) = &head {
-            let accepted = ServerHandshake::new().accept(head.request()).is_ok();
-            assert!(!accepted || is_upgrade_attempt(head.request().headers()));
+            // As its lines say it, and as the map of its headers does.
+            let accepted = ServerHandshake::new().accept(head).map(drop);
+            assert_eq!(accepted, ServerHandshake::new().accept(head.request()).map(drop));
+            assert_eq!(
+                head.is_upgrade_attempt(),
+                is_upgrade_attempt(head.request().headers())
+            );
+            assert!(accepted.is_err() || head.is_upgrade_attempt());
         }
         Ok::<_, crate::error::HeadError>(head.map(|head| head.into_request()))
     };

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::factory::WebSocketFactory;
-use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::server::{NoService, Outcome, PeerInfo, PlainConnection, Service};
 use crate::socket::WebSocket;
@@ -76,7 +75,7 @@ where
     N: Service,
 {
     async fn call(&self, request: &RequestHead, peer: &PeerInfo) -> Outcome {
-        if !is_upgrade_attempt(request.request().headers()) {
+        if !request.is_upgrade_attempt() {
             return self.next.call(request, peer).await;
         }
         let run = Arc::clone(&self.run);

@@ -53,7 +53,8 @@ mod io;
 mod negotiated;
 mod steps;
 
-// layer 2: randomness, addresses; what is counted
+// layer 2: randomness, addresses; header fields; what is counted
+mod fields;
 mod hits;
 mod random;
 mod unfinished;
@@ -92,6 +93,7 @@ pub use error::{
     ResponseError, UrlError,
 };
 pub use factory::{Registration, WebSocketFactory};
+pub use fields::HandshakeRequest;
 pub use handler::WebSocketHandler;
 pub use handshake::{
     Accepted, ClientAttempt, ClientRequest, ExtensionNegotiator, ExtensionRegistry, NegotiatedExtension,

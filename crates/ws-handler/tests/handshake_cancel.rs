@@ -21,7 +21,7 @@ async fn answer(mut io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpi
     let mut after = Vec::new();
     if let Ok(Some(head)) = reader.read_request(&mut io).await {
         let accepted = ServerHandshake::new().accept(head.request()).unwrap();
-        let _ = io.write_all(&encode_response(&accepted.response)).await;
+        let _ = io.write_all(&encode_response(&accepted.response())).await;
         let _ = io.read_to_end(&mut after).await;
     }
     after

@@ -56,7 +56,7 @@ fn answer(head: &RequestHead, changes: &[&str]) -> Vec<u8> {
         .subprotocols(["a", "b"])
         .origin(OriginPolicy::any());
     let accepted = server.accept(head.request()).unwrap();
-    let text = String::from_utf8(encode_response(&accepted.response)).unwrap();
+    let text = String::from_utf8(encode_response(&accepted.response())).unwrap();
     let mut lines: Vec<_> = text.trim_end().lines().map(str::to_owned).collect();
     let name = |line: &str| line.split_once(':').map(|(name, _)| name.to_ascii_lowercase());
     for change in changes {

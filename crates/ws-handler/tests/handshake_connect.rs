@@ -31,7 +31,7 @@ async fn serve_one() -> (SocketAddr, JoinHandle<(RequestHead, SocketAddr)>) {
             .subprotocols(["chat"])
             .accept(head.request())
             .unwrap();
-        let mut answer = encode_response(&accepted.response);
+        let mut answer = encode_response(&accepted.response());
         answer.extend_from_slice(b"\x81\x05hello");
         stream.write_all(&answer).await.unwrap();
         (head, peer)
@@ -158,7 +158,7 @@ async fn an_awaited_connect_is_an_open_socket() {
             .subprotocols(["chat"])
             .accept(head.request())
             .unwrap();
-        let answer = [&encode_response(&accepted.response)[..], b"\x81\x05hello"].concat();
+        let answer = [&encode_response(&accepted.response())[..], b"\x81\x05hello"].concat();
         stream.write_all(&answer).await.unwrap();
         let (config, leftover) = (Arc::new(Config::server()), reader.into_leftover());
         let socket = WebSocket::from_upgraded(stream, Role::Server, &leftover, config, accepted.negotiated);
@@ -196,7 +196,9 @@ async fn equal_frames_of_a_client_differ_on_the_wire() {
             .unwrap()
             .unwrap();
         let accepted = ServerHandshake::new().accept(head.request()).unwrap();
-        far.write_all(&encode_response(&accepted.response)).await.unwrap();
+        far.write_all(&encode_response(&accepted.response()))
+            .await
+            .unwrap();
         far
     };
     let limit = Duration::from_secs(10);

@@ -48,7 +48,7 @@ fn extensions_named_like_built_in_properties_are_ignored() {
         let line = format!("Sec-WebSocket-Extensions: {name}; {name}={name}, identity");
         let accepted = accept(&server, &[&line]).unwrap();
         assert_eq!(
-            header(&accepted.response, "sec-websocket-extensions"),
+            header(&accepted.response(), "sec-websocket-extensions"),
             Some("identity"),
             "{name}"
         );
@@ -79,7 +79,10 @@ fn the_application_chooses_among_what_was_offered() {
     let upgrade = server.check(&request).unwrap();
     assert_eq!(upgrade.subprotocols(), ["one", "two"]);
     let accepted = upgrade.accept(Some("two")).unwrap();
-    assert_eq!(header(&accepted.response, "sec-websocket-protocol"), Some("two"));
+    assert_eq!(
+        header(&accepted.response(), "sec-websocket-protocol"),
+        Some("two")
+    );
     let refused = server.check(&request).unwrap().accept(Some("three")).unwrap_err();
     assert_eq!(refused, HandshakeError::SubprotocolNotOffered);
     assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -123,8 +126,8 @@ fn extensions_are_answered_once_and_without_conflict() {
         "Sec-WebSocket-Extensions: rival; yes, two; yes=1",
     ];
     let accepted = accept(&server, &lines).unwrap();
-    let sent: Vec<_> = accepted
-        .response
+    let response = accepted.response();
+    let sent: Vec<_> = response
         .headers()
         .get_all("sec-websocket-extensions")
         .into_iter()

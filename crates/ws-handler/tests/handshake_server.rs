@@ -75,7 +75,7 @@ fn the_example_of_rfc_6455() {
     let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
     assert_eq!(
-        String::from_utf8(encode_response(&accepted.response)).unwrap(),
+        String::from_utf8(encode_response(&accepted.response())).unwrap(),
         expected
     );
     assert_eq!(accepted.negotiated.subprotocol.as_deref(), Some("chat"));
@@ -110,21 +110,21 @@ fn requests_that_are_accepted() {
         let accepted =
             accept(&ServerHandshake::new(), changes).unwrap_or_else(|error| panic!("{changes:?}: {error}"));
         assert_eq!(
-            accepted.response.status(),
+            accepted.response().status(),
             StatusCode::SWITCHING_PROTOCOLS,
             "{changes:?}"
         );
         assert_eq!(
-            header(&accepted.response, "sec-websocket-accept"),
+            header(&accepted.response(), "sec-websocket-accept"),
             Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         );
         assert_eq!(
-            header(&accepted.response, "sec-websocket-protocol"),
+            header(&accepted.response(), "sec-websocket-protocol"),
             None,
             "{changes:?}"
         );
         assert_eq!(
-            header(&accepted.response, "sec-websocket-extensions"),
+            header(&accepted.response(), "sec-websocket-extensions"),
             None,
             "{changes:?}"
         );

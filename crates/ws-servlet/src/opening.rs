@@ -46,6 +46,11 @@ impl<'a> Opening<'a> {
         self.request.request()
     }
 
+    /// The same with the bytes it came in. What a few fields tell is found there without making a map of all of them.
+    pub fn head(&self) -> &RequestHead {
+        self.request
+    }
+
     /// The first header of this name, if its value is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request().headers().get(name)?.to_str().ok()
@@ -59,7 +64,7 @@ impl<'a> Opening<'a> {
 
     /// The path of the request, percent-encoded as it came.
     pub fn path(&self) -> &str {
-        self.request().uri().path()
+        self.request.uri().path()
     }
 
     /// What the path has in the place of `{name}`, decoded; `"*"` is what `/*` stands for.
@@ -69,7 +74,7 @@ impl<'a> Opening<'a> {
 
     /// What follows the `?`, percent-encoded as it came.
     pub fn query(&self) -> Option<&str> {
-        self.request().uri().query()
+        self.request.uri().query()
     }
 
     /// The pattern of the route that the request matched.

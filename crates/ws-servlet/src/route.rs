@@ -209,7 +209,7 @@ fn run<E: Endpoint>(endpoint: E, delivery: Delivery, opened: Opened) -> Connecti
     let parts = Parts {
         link,
         route,
-        head: Head::new(&request.bytes(), negotiated.subprotocol.as_deref()),
+        head: Head::new(&request, negotiated.subprotocol.as_deref()),
         extensions: negotiated.extensions,
         remote: peer.remote,
         attributes,

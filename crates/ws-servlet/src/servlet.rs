@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use ws_handler::{
     HandshakeError, NoService, Outcome, PeerInfo, PlainConnection, RequestHead, Service, Upgrade,
-    WebSocketFactory, is_upgrade_attempt,
+    WebSocketFactory,
 };
 
 use crate::endpoint::Endpoint;
@@ -221,10 +221,10 @@ impl<N> WebSocketServlet<N> {
 
 impl<N: Service> Service for WebSocketServlet<N> {
     async fn call(&self, request: &RequestHead, peer: &PeerInfo) -> Outcome {
-        if !is_upgrade_attempt(request.request().headers()) {
+        if !request.is_upgrade_attempt() {
             return self.next.call(request, peer).await;
         }
-        let path = match RequestPath::parse(request.request().uri().path()) {
+        let path = match RequestPath::parse(request.uri().path()) {
             Ok(path) => path,
             Err(error) => return refuse(Refusal::bad_path(error)),
         };
@@ -258,7 +258,7 @@ impl Shared {
             .as_ref()
             .unwrap_or_else(|| self.factory.handshake());
         let checked = handshake
-            .check(request.request())
+            .check(request)
             .inspect_err(|refusal| self.factory.count_refusal(refusal))?;
         let mut opening = Opening::new(request, peer, &place.context.pattern);
         for filter in &self.filters {

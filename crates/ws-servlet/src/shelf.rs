@@ -67,7 +67,8 @@ impl<T> Shelf<T> {
         self.rows.retain(|(_, entry)| entry.is_some());
         self.empty = 0;
         if self.rows.len() < self.rows.capacity() / 4 {
-            self.rows.shrink_to(self.rows.len() * 2);
+            // Not so little that it grows again at once: with few sessions that come and go, these are all gone.
+            self.rows.shrink_to((self.rows.len() * 2).max(4 * SMALL));
         }
     }
 }

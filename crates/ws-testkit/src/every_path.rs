@@ -4,7 +4,7 @@
 
 use http::Uri;
 use http::uri::PathAndQuery;
-use ws_handler::{Outcome, PeerInfo, PlainConnection, RequestHead, Service, is_upgrade_attempt};
+use ws_handler::{Outcome, PeerInfo, PlainConnection, RequestHead, Service};
 use ws_servlet::RequestPath;
 
 /// Shows the service behind it `/` in place of a path that is not clear; plain HTTP it leaves alone.
@@ -26,10 +26,10 @@ impl<S: Service> Service for EveryPath<S> {
 
 /// The same request for `/`, if it is an upgrade attempt on a path that is not clear.
 fn at_the_root(request: &RequestHead) -> Option<RequestHead> {
-    let request = request.request();
-    if RequestPath::parse(request.uri().path()).is_ok() || !is_upgrade_attempt(request.headers()) {
+    if RequestPath::parse(request.uri().path()).is_ok() || !request.is_upgrade_attempt() {
         return None;
     }
+    let request = request.request();
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_static("/"));
     let mut clear = request.clone();

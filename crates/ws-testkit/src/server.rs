@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use ws_handler::{
     ExtensionRegistry, HyperService, OriginPolicy, Server, ServerHandle, ServerHandshake, StopSummary,
@@ -360,7 +359,7 @@ impl Choice {
             }
             Some(name) => Protocol::from_subprotocol(name)?,
             // What was offered and is not known is no reason to guess.
-            None if opening.request().headers().contains_key(SEC_WEBSOCKET_PROTOCOL) => Protocol::Silent,
+            None if opening.head().offers_subprotocols() => Protocol::Silent,
             None => self.default_protocol,
         };
         Some(match protocol {

@@ -12,9 +12,9 @@ use http::header::{TRANSFER_ENCODING, UPGRADE};
 use http::{Request, Response, StatusCode, Uri};
 
 use super::extensions::ExtensionRegistry;
-use super::headers::{self, Field};
 use super::{binding, key, subprotocol};
 use crate::error::{ConnectError, RequestError, ResponseError, UrlError};
+use crate::fields::{self, Field, Name};
 use crate::negotiated::Negotiated;
 use crate::random::Random;
 use crate::url::WebSocketUrl;
@@ -168,7 +168,7 @@ impl ClientAttempt<'_> {
             return Err(ResponseError::Status(response.status()));
         }
         binding::check_response(response, &self.key)?;
-        let agreed = self.asked.extensions.confirm(response.headers())?;
+        let agreed = self.asked.extensions.confirm(response.headers().into())?;
         let subprotocol = self.subprotocol(response.headers())?;
         Ok(agreed.into_negotiated(subprotocol))
     }
@@ -176,7 +176,7 @@ impl ClientAttempt<'_> {
     /// RFC 6455 §4.1: a subprotocol "that was not present in the client's handshake" fails the connection. No
     /// subprotocol at all is an answer, too: the server speaks none of those offered.
     fn subprotocol(&self, map: &HeaderMap) -> Result<Option<String>, ResponseError> {
-        match headers::field(map, SEC_WEBSOCKET_PROTOCOL) {
+        match fields::field(map.into(), Name::Protocol) {
             Field::Missing => Ok(None),
             Field::Repeated => Err(ResponseError::SubprotocolRepeated),
             Field::Once(name) => {

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 #[cfg(feature = "deflate")]
 use ws_proto::DeflateAgreement;
 use ws_proto::{
@@ -14,8 +13,8 @@ use ws_proto::{
     parse_extensions,
 };
 
-use super::headers;
 use crate::error::ResponseError;
+use crate::fields::{self, Fields, Name};
 use crate::negotiated::Negotiated;
 use crate::steps;
 
@@ -151,9 +150,12 @@ impl ExtensionRegistry {
 
     /// Server: answers a request's offers. Each extension is used at most once, and no two that want the same
     /// reserved bit. Every line is read to its end: malformed text anywhere fails the handshake.
-    pub(super) fn answer(&self, map: &HeaderMap) -> Result<Agreed, ExtensionSyntaxError> {
+    pub(super) fn answer(&self, asked: Fields<'_>) -> Result<Agreed, ExtensionSyntaxError> {
         let mut agreed = Agreed::default();
-        for offer in offers_in(map) {
+        if !asked.contains(Name::Extensions) {
+            return Ok(agreed);
+        }
+        for offer in offers_in(asked) {
             let offer = offer?;
             steps::step();
             let negotiator = self.find(offer.name()).filter(|known| agreed.takes(&***known));
@@ -166,9 +168,9 @@ impl ExtensionRegistry {
     }
 
     /// Client: judges the extensions of a 101.
-    pub(super) fn confirm(&self, map: &HeaderMap) -> Result<Agreed, ResponseError> {
+    pub(super) fn confirm(&self, answered: Fields<'_>) -> Result<Agreed, ResponseError> {
         let mut agreed = Agreed::default();
-        for answer in offers_in(map) {
+        for answer in offers_in(answered) {
             let answer = answer?;
             let negotiator = self.find(answer.name()).filter(|known| agreed.takes(&***known));
             let negotiator = negotiator.ok_or(ResponseError::ExtensionNotOffered)?;
@@ -234,23 +236,21 @@ impl Agreed {
 }
 
 /// Every offer of every line, one at a time. A line that is not ASCII has a byte that no token has.
-fn offers_in(map: &HeaderMap) -> impl Iterator<Item = Result<ExtensionOffer<'_>, ExtensionSyntaxError>> {
-    map.get_all(SEC_WEBSOCKET_EXTENSIONS)
-        .into_iter()
-        .flat_map(|line| {
-            let text = headers::text(line.as_bytes());
-            let not_ascii = text
-                .is_none()
-                .then_some(Err(ExtensionSyntaxError::Name { at: 0 }));
-            not_ascii
-                .into_iter()
-                .chain(parse_extensions(text.unwrap_or_default()))
-        })
+fn offers_in(fields: Fields<'_>) -> impl Iterator<Item = Result<ExtensionOffer<'_>, ExtensionSyntaxError>> {
+    fields.all(Name::Extensions).flat_map(|line| {
+        let text = fields::text(line);
+        let not_ascii = text
+            .is_none()
+            .then_some(Err(ExtensionSyntaxError::Name { at: 0 }));
+        not_ascii
+            .into_iter()
+            .chain(parse_extensions(text.unwrap_or_default()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderValue;
+    use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
     use ws_proto::IdentityExtension;
 
     use super::*;
@@ -262,8 +262,8 @@ mod tests {
             let mut map = HeaderMap::new();
             let line = HeaderValue::from_str(&"identity, ".repeat(count)).unwrap();
             map.append(SEC_WEBSOCKET_EXTENSIONS, line);
-            assert_eq!(registry.answer(&map).unwrap().extensions.len(), agreed);
-            let confirmed = registry.confirm(&map);
+            assert_eq!(registry.answer((&map).into()).unwrap().extensions.len(), agreed);
+            let confirmed = registry.confirm((&map).into());
             assert_eq!(confirmed.is_ok(), count <= MOST, "{count} in a 101");
         }
     }
@@ -298,7 +298,7 @@ mod tests {
                 let mut map = HeaderMap::new();
                 let line = HeaderValue::from_str(&offer.repeat(count)).unwrap();
                 map.append(SEC_WEBSOCKET_EXTENSIONS, line);
-                steps::count(|| assert!(registry.answer(&map).unwrap().extensions.len() <= 1))
+                steps::count(|| assert!(registry.answer((&map).into()).unwrap().extensions.len() <= 1))
             };
             let (once, twice) = (steps(1000), steps(2000));
             assert!(once <= 2 * 1000, "{offer}: {once}");

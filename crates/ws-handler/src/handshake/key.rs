@@ -2,9 +2,10 @@
 //!
 //! RFC 6455 §1.3, §4.1 items 7 and 4, §4.2.1 item 5, §4.2.2 item 5.4.
 
+use std::fmt;
+
 use base64::Engine;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderValue;
 use sha1_smol::Sha1;
 
@@ -13,13 +14,6 @@ use crate::random::Random;
 /// RFC 6455 §1.3: "concatenate this with the Globally Unique Identifier … in string form".
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Looser than the RFC: bits left over in the last character may be set. RFC 4648 §3.5 leaves that to the
-/// decoder, and some clients draw 24 characters instead of 16 bytes.
-const KEY_DECODER: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
-
 /// A new key: 16 random bytes in base64 (RFC 6455 §4.1 item 7: "selected randomly for each connection").
 pub(super) fn fresh_key(random: Random) -> String {
     let mut nonce = [0; 16];
@@ -27,28 +21,55 @@ pub(super) fn fresh_key(random: Random) -> String {
     STANDARD.encode(nonce)
 }
 
-/// True for 16 bytes in base64 (RFC 6455 §4.2.1 item 5).
+/// True for 16 bytes in base64 (RFC 6455 §4.2.1 item 5): 22 characters that carry them, and two that fill up.
+///
+/// Looser than the RFC: bits left over in the last character may be set. RFC 4648 §3.5 leaves that to the
+/// decoder, and some clients draw 24 characters instead of 16 bytes.
 pub(super) fn is_valid_key(key: &[u8]) -> bool {
-    // The length first: nothing is decoded that cannot be a key.
-    let mut nonce = [0; 18];
-    key.len() == 24 && KEY_DECODER.decode_slice(key, &mut nonce) == Ok(16)
+    let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match key.split_last_chunk() {
+        Some((carrying, b"==")) => carrying.len() == 22 && carrying.iter().all(in_alphabet),
+        _ => false,
+    }
 }
 
-/// The value of Sec-WebSocket-Accept for a key (RFC 6455 §4.2.2 item 5.4).
-pub(super) fn accept_for(key: &[u8]) -> String {
-    let mut digest = Sha1::new();
-    digest.update(key);
-    digest.update(GUID);
-    STANDARD.encode(digest.digest().bytes())
+/// The value of Sec-WebSocket-Accept (RFC 6455 §4.2.2 item 5.4): a digest of 20 bytes in base64.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accept([u8; 28]);
+
+impl Accept {
+    /// The answer to a key.
+    pub(super) fn of_key(key: &[u8]) -> Self {
+        let mut digest = Sha1::new();
+        digest.update(key);
+        digest.update(GUID);
+        let mut accept = [0; 28];
+        // 20 bytes are 28 characters, the last of which fills up.
+        let written = STANDARD.encode_slice(digest.digest().bytes(), &mut accept);
+        debug_assert_eq!(written, Ok(accept.len()));
+        Self(accept)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same as a header value.
+    pub(super) fn to_value(self) -> HeaderValue {
+        #[expect(
+            clippy::expect_used,
+            reason = "base64 has only letters, digits, '+', '/' and '='"
+        )]
+        HeaderValue::from_bytes(&self.0).expect("base64 is a header value")
+    }
 }
 
-/// The same as a header value.
-pub(super) fn accept_value(key: &[u8]) -> HeaderValue {
-    #[expect(
-        clippy::expect_used,
-        reason = "base64 has only letters, digits, '+', '/' and '='"
-    )]
-    HeaderValue::try_from(accept_for(key)).expect("base64 is a header value")
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Accept")
+            .field(&self.0.escape_ascii().to_string())
+            .finish()
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +80,9 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_6455() {
-        assert_eq!(
-            accept_for(b"dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        let accept = Accept::of_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept.as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept.to_value(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]

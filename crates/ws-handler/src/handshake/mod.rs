@@ -2,8 +2,6 @@
 //!
 //! Heads are read and written in `http1/`; dialling is in `client/`, accepting in `server/`. RFC 6455 §4.
 
-mod headers;
-
 mod extensions;
 mod key;
 mod origin;
@@ -11,6 +9,7 @@ mod subprotocol;
 
 mod binding;
 mod built_in;
+mod switching;
 
 mod client;
 mod server;

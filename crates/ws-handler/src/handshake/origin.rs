@@ -5,9 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::header::{HeaderMap, ORIGIN};
-
-use super::headers::{self, Field};
+use crate::fields::{self, Field, Fields, Name};
 use crate::url::{Authority, default_port};
 
 /// An origin: scheme, host and port (RFC 6454 §4).
@@ -145,8 +143,8 @@ impl OriginPolicy {
     }
 
     /// True when a request with these headers may connect. `host` is where the request was sent.
-    pub(super) fn allows(&self, map: &HeaderMap, host: &Authority) -> bool {
-        let value = match headers::field(map, ORIGIN) {
+    pub(super) fn allows(&self, asked: Fields<'_>, host: &str) -> bool {
+        let value = match fields::field(asked, Name::Origin) {
             Field::Missing => return self.absent,
             Field::Once(value) => Some(value),
             Field::Repeated => None,
@@ -156,17 +154,18 @@ impl OriginPolicy {
         };
         // `null` and whatever else is no origin cannot be equal to one.
         let origin = value
-            .and_then(headers::text)
+            .and_then(fields::text)
             .and_then(|text| text.parse::<Origin>().ok());
         origin.is_some_and(|origin| {
-            (*same && origin.is_of_host(host)) || listed.iter().any(|listed| listed.is_same(&origin))
+            let is_same = || Authority::parse(host).is_some_and(|host| origin.is_of_host(&host));
+            (*same && is_same()) || listed.iter().any(|listed| listed.is_same(&origin))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderValue;
+    use http::header::{HeaderMap, HeaderValue, ORIGIN};
 
     use super::*;
 
@@ -175,7 +174,7 @@ mod tests {
         for origin in origins {
             map.append(ORIGIN, HeaderValue::from_bytes(origin.as_bytes()).unwrap());
         }
-        policy.allows(&map, &Authority::parse(host).unwrap())
+        policy.allows((&map).into(), host)
     }
 
     #[test]

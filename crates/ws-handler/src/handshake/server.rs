@@ -2,19 +2,17 @@
 //!
 //! What is particular to HTTP/1.1 is in `binding`; reading and writing bytes is elsewhere. RFC 6455 §4.2, §4.4.
 
-use http::header::SEC_WEBSOCKET_VERSION;
-use http::header::{HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
-use http::{Request, Response};
+use http::Response;
+use http::header::HeaderValue;
 
 use super::extensions::{Agreed, ExtensionRegistry};
-use super::headers::{self, Field};
+use super::key::Accept;
 use super::origin::OriginPolicy;
+use super::switching::Switching;
 use super::{binding, subprotocol};
 use crate::error::HandshakeError;
+use crate::fields::{self, Field, Fields, HandshakeRequest, Name};
 use crate::negotiated::Negotiated;
-
-/// The key of hixie-76, which has no version header.
-const SEC_WEBSOCKET_KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
 
 /// How a server answers handshakes. The default lets the same origin or none connect, and speaks no subprotocol
 /// and no extension.
@@ -32,7 +30,7 @@ const SEC_WEBSOCKET_KEY1: HeaderName = HeaderName::from_static("sec-websocket-ke
 ///     .header("Sec-WebSocket-Protocol", "superchat, chat")
 ///     .body(())?;
 /// let accepted = ServerHandshake::new().subprotocols(["chat"]).accept(&request)?;
-/// assert_eq!(accepted.response.headers()["Sec-WebSocket-Accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// assert_eq!(accepted.response().headers()["Sec-WebSocket-Accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// assert_eq!(accepted.negotiated.subprotocol.as_deref(), Some("chat"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -47,16 +45,32 @@ pub struct ServerHandshake {
 /// A handshake that can be completed: the 101, and what it says.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The 101. Headers may be added to it (cookies, say), but none of the handshake's changed.
-    pub response: Response<()>,
+    switching: Switching,
     /// What both sides have agreed on once the response is sent.
     pub negotiated: Negotiated,
+}
+
+impl Accepted {
+    /// The 101.
+    pub fn response(&self) -> Response<()> {
+        self.switching.response()
+    }
+
+    /// The 101, to be changed: headers may be added to it (cookies, say), but none of the handshake's changed.
+    pub fn response_mut(&mut self) -> &mut Response<()> {
+        self.switching.response_mut()
+    }
+
+    /// The 101 where it was changed; otherwise its bytes, which need no [`Response`] to be made.
+    pub(crate) fn written(&self) -> Result<Vec<u8>, &Response<()>> {
+        self.switching.written()
+    }
 }
 
 /// A request that passed every check and waits for its subprotocol to be chosen.
 #[derive(Debug)]
 pub struct UpgradeRequest<'a> {
-    accept: HeaderValue,
+    accept: Accept,
     subprotocols: Vec<&'a str>,
     agreed: Agreed,
 }
@@ -101,7 +115,7 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// [`HandshakeError`]: the demand that the request does not meet.
-    pub fn accept<B>(&self, request: &Request<B>) -> Result<Accepted, HandshakeError> {
+    pub fn accept(&self, request: &impl HandshakeRequest) -> Result<Accepted, HandshakeError> {
         let upgrade = self.check(request)?;
         let chosen = upgrade
             .subprotocols
@@ -118,16 +132,20 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// [`HandshakeError`]: the demand that the request does not meet.
-    pub fn check<'a, B>(&self, request: &'a Request<B>) -> Result<UpgradeRequest<'a>, HandshakeError> {
-        let headers = request.headers();
-        let host = binding::check_request(request)?;
-        check_version(headers)?;
-        let accept = binding::check_key(headers)?;
-        if !self.origin.allows(headers, &host) {
+    pub fn check<'a>(
+        &self,
+        request: &'a impl HandshakeRequest,
+    ) -> Result<UpgradeRequest<'a>, HandshakeError> {
+        let asked = request.asked();
+        let host = binding::check_request(asked)?;
+        let fields = asked.fields;
+        check_version(fields)?;
+        let accept = binding::check_key(fields)?;
+        if !self.origin.allows(fields, host) {
             return Err(HandshakeError::Origin);
         }
-        let subprotocols = subprotocol::offered(headers).map_err(|_| HandshakeError::SubprotocolSyntax)?;
-        let agreed = self.extensions.answer(headers)?;
+        let subprotocols = subprotocol::offered(fields).map_err(|_| HandshakeError::SubprotocolSyntax)?;
+        let agreed = self.extensions.answer(fields)?;
         Ok(UpgradeRequest {
             accept,
             subprotocols,
@@ -137,12 +155,12 @@ impl ServerHandshake {
 }
 
 /// RFC 6455 §4.2.1 item 6: "A |Sec-WebSocket-Version| header field, with a value of 13."
-fn check_version(headers: &HeaderMap) -> Result<(), HandshakeError> {
-    match headers::field(headers, SEC_WEBSOCKET_VERSION) {
+fn check_version(fields: Fields<'_>) -> Result<(), HandshakeError> {
+    match fields::field(fields, Name::Version) {
         Field::Once(b"13") => Ok(()),
         Field::Once(_) => Err(HandshakeError::VersionUnsupported),
         Field::Repeated => Err(HandshakeError::VersionRepeated),
-        Field::Missing if headers.contains_key(SEC_WEBSOCKET_KEY1) => Err(HandshakeError::VersionUnsupported),
+        Field::Missing if fields.contains(Name::Key1) => Err(HandshakeError::VersionUnsupported),
         Field::Missing => Err(HandshakeError::VersionMissing),
     }
 }
@@ -158,25 +176,20 @@ impl<'a> UpgradeRequest<'a> {
     /// # Errors
     /// [`HandshakeError::SubprotocolNotOffered`], a fault of the caller (RFC 6455 §4.2.2 item 5.5).
     pub fn accept(self, subprotocol: Option<&str>) -> Result<Accepted, HandshakeError> {
-        let mut response = binding::switching_protocols(self.accept);
+        let mut switching = Switching::new(self.accept);
         if let Some(name) = subprotocol {
             let value = HeaderValue::from_str(name)
                 .ok()
                 .filter(|_| self.subprotocols.contains(&name));
-            let value = value.ok_or(HandshakeError::SubprotocolNotOffered)?;
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
+            switching.subprotocol = Some(value.ok_or(HandshakeError::SubprotocolNotOffered)?);
         }
         if !self.agreed.extensions.is_empty() {
-            // RFC 6455 §11.3.2: "the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP
-            // response".
             let all: Vec<_> = self.agreed.extensions.iter().map(ToString::to_string).collect();
             // Tokens joined by ", ", "; " and "=" are a header value; see `ExtensionOffer`.
-            if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
-                response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, value);
-            }
+            switching.extensions = HeaderValue::try_from(all.join(", ")).ok();
         }
         Ok(Accepted {
-            response,
+            switching,
             negotiated: self.agreed.into_negotiated(subprotocol.map(str::to_owned)),
         })
     }

@@ -4,9 +4,7 @@
 
 use std::collections::HashSet;
 
-use http::header::{HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-
-use super::headers;
+use crate::fields::{self, Fields, Name};
 use crate::steps;
 
 /// An offer that is no list of different tokens.
@@ -17,18 +15,18 @@ pub(super) struct InvalidOffer;
 ///
 /// RFC 6455 §4.1 item 10: they "MUST be non-empty strings with characters in the range U+0021 to U+007E not
 /// including separator characters … and MUST all be unique strings". A header without any name breaks that, too.
-pub(super) fn offered(map: &HeaderMap) -> Result<Vec<&str>, InvalidOffer> {
+pub(super) fn offered(asked: Fields<'_>) -> Result<Vec<&str>, InvalidOffer> {
     let mut names = Vec::new();
-    for member in headers::list(map, SEC_WEBSOCKET_PROTOCOL) {
-        let name = headers::text(member)
-            .filter(|_| headers::is_token(member))
+    if !asked.contains(Name::Protocol) {
+        return Ok(names);
+    }
+    for member in fields::list(asked, Name::Protocol) {
+        let name = fields::text(member)
+            .filter(|_| fields::is_token(member))
             .ok_or(InvalidOffer)?;
         names.push(name);
     }
-    if names.is_empty() && map.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        return Err(InvalidOffer);
-    }
-    if all_different(&names) {
+    if !names.is_empty() && all_different(&names) {
         Ok(names)
     } else {
         Err(InvalidOffer)
@@ -38,7 +36,7 @@ pub(super) fn offered(map: &HeaderMap) -> Result<Vec<&str>, InvalidOffer> {
 /// True when every name is a token and none comes twice.
 pub(super) fn is_valid_offer(names: &[String]) -> bool {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    names.iter().all(|name| headers::is_token(name.as_bytes())) && all_different(&names)
+    names.iter().all(|name| fields::is_token(name.as_bytes())) && all_different(&names)
 }
 
 /// Linear, however many names a hostile peer offers.
@@ -49,7 +47,7 @@ fn all_different(names: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderValue;
+    use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 
     use super::*;
 
@@ -58,7 +56,7 @@ mod tests {
         for line in lines {
             map.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(line).unwrap());
         }
-        offered(&map).map(|names| names.into_iter().map(str::to_owned).collect())
+        offered((&map).into()).map(|names| names.into_iter().map(str::to_owned).collect())
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Only what an upgrade needs. Bodies and everything else of HTTP are left to a library built for that, and what a
 //! head means is judged in `handshake/`. RFC 9112.
 
+mod search;
+
 mod scan;
 
 mod parse;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Request, Response};
+use http::Response;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::head::RequestHead;
@@ -64,8 +64,7 @@ impl HeadReader {
         let Some((head, headers)) = self.split_head(Kind::Request)? else {
             return Ok(None);
         };
-        let request: Request<()> = parse_request(&head, headers)?;
-        Ok(Some(RequestHead::received(request, head)))
+        Ok(Some(RequestHead::received(parse_request(&head, headers)?, head)))
     }
 
     /// The next response head among the bytes taken so far, `None` while it is incomplete.

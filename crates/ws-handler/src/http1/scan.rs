@@ -2,6 +2,7 @@
 //!
 //! The grammar within the lines is `parse`'s. RFC 9112 §2.1, §2.2.
 
+use super::search::position_below;
 use crate::error::HeadError;
 use crate::steps;
 
@@ -70,11 +71,15 @@ impl Scan {
     ) -> Result<Option<Found>, HeadError> {
         loop {
             self.pass_over(buffer.get(self.at..).unwrap_or_default(), limits);
-            let Some(byte) = buffer.get(self.at) else {
-                return Ok(None);
+            let found = match buffer.get(self.at..) {
+                Some([b'\r', b'\n', ..]) if !self.after_cr && self.at + 1 < limits.total => {
+                    self.crlf(limits)?
+                }
+                Some([byte, ..]) => self.byte(*byte, kind, limits)?,
+                _ => return Ok(None),
             };
-            if let Some(found) = self.byte(*byte, kind, limits)? {
-                return Ok(Some(found));
+            if found.is_some() {
+                return Ok(found);
             }
         }
     }
@@ -91,11 +96,19 @@ impl Scan {
         }
         let rest = rest.get(..room).unwrap_or(rest);
         // CR, LF and NUL are among the bytes up to CR; the others of them are rare in a head.
-        let plain = rest.iter().position(|byte| {
-            steps::step();
-            *byte <= b'\r'
-        });
-        self.at += plain.unwrap_or(rest.len());
+        let plain = position_below(rest, b'\r' + 1).unwrap_or(rest.len());
+        (0..plain).for_each(|_| steps::step());
+        self.at += plain;
+    }
+
+    /// A CR and an LF at once, for which `byte` would do the same, the first of them within the limit.
+    fn crlf(&mut self, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {
+        (0..2).for_each(|_| steps::step());
+        self.at += 2;
+        match self.end_of_line(self.at - 1, limits)? {
+            None if self.at >= limits.total => Err(HeadError::TooLarge),
+            found => Ok(found),
+        }
     }
 
     fn byte(&mut self, byte: u8, kind: Kind, limits: &HeadLimits) -> Result<Option<Found>, HeadError> {

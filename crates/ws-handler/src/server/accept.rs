@@ -6,12 +6,14 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
+use super::at_once::at_once;
 use super::back_off::BackOff;
 use super::connection::{open, turn_away};
 use super::course::Course;
@@ -114,13 +116,9 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
     let mut delay = Delay::of(&listener);
     loop {
         // Before the accept, not after it: a full lobby leaves newcomers in the kernel's queue.
-        if house.lobby.available_permits() == 0 {
-            house.hits.count(Limit::Waiting);
-        }
-        let Some(permit) = until_stopped(&house, Arc::clone(&house.lobby).acquire_owned()).await else {
+        let Some(permit) = place_in_lobby(&house).await else {
             break;
         };
-        let Ok(permit) = permit else { break };
         let Some(accepted) = until_stopped(&house, listener.accept()).await else {
             break;
         };
@@ -145,7 +143,25 @@ pub(crate) async fn accept_until_stopped<L: Listener>(
     turn_away_last_callers(&mut listener, &house).await;
 }
 
+/// A place for one that has not been answered yet. `None`: the server stops.
+async fn place_in_lobby(house: &House) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(&house.lobby).try_acquire_owned() {
+        return Some(permit);
+    }
+    house.hits.count(Limit::Waiting);
+    let permit = until_stopped(house, Arc::clone(&house.lobby).acquire_owned()).await?;
+    permit.ok()
+}
+
+/// What comes of a future, unless the server stops, or has stopped.
 async fn until_stopped<T>(house: &House, future: impl Future<Output = T>) -> Option<T> {
+    if house.stopping.is_cancelled() {
+        return None;
+    }
+    let mut future = pin!(future);
+    if let Some(output) = at_once(future.as_mut()).await {
+        return Some(output);
+    }
     tokio::select! {
         biased;
         () = house.stopping.cancelled() => None,

@@ -5,6 +5,7 @@
 //! (`course`), reading later requests on a kept-alive connection (`hyper_upgrade`).
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::at_once::at_once;
 use super::entrance::Entrance;
 #[cfg(feature = "hyper")]
 use super::entrance::Switched;
@@ -24,6 +26,7 @@ use super::outcome::{ConnectionFuture, Outcome, one_line};
 use super::plain::PlainConnection;
 use super::service::Host;
 use crate::error::{HandshakeError, HeadError, ReadHeadError};
+use crate::handshake::Accepted;
 use crate::hits::Limit;
 use crate::http1::{HeadReader, RequestHead, encode_response};
 use crate::io::Io;
@@ -61,7 +64,7 @@ pub(crate) fn open(
         // In a box, so that peers which have asked nothing yet keep no place for it.
         let outcome = Box::new(judge_in_time(&entrance, &request, accepted).await);
         let switching = match &*outcome {
-            Outcome::Upgrade(upgrade) => Some(encode_response(&upgrade.accepted.response)),
+            Outcome::Upgrade(upgrade) => Some(written(&upgrade.accepted)),
             _ => None,
         };
         let mut task = None;
@@ -75,12 +78,17 @@ pub(crate) fn open(
         match *outcome {
             Outcome::Upgrade(upgrade) => Some(entrance.upgraded(upgrade, io, read, request).run_by(task)),
             Outcome::Respond(response) => {
-                let response = last_response(response, request.request().method());
+                let response = last_response(response, request.method());
                 Some(refuse(entrance, io, permit, response))
             }
             Outcome::Handover => Some(hand_over(entrance, host, io, &request, read)),
         }
     }
+}
+
+/// The 101 as it is sent.
+fn written(accepted: &Accepted) -> Vec<u8> {
+    accepted.written().unwrap_or_else(encode_response)
 }
 
 /// An answer that ends a connection, which keeps its seat and its place in the lobby until then.
@@ -108,14 +116,19 @@ async fn first_request(
     reader: &mut HeadReader,
     accepted: Instant,
 ) -> First {
-    let read = tokio::select! {
-        biased;
-        read = reader.read_request(io) => read,
-        () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
-        () = sleep_until(accepted + entrance.house.limits.head_timeout) => {
-            entrance.house.hits.count(Limit::HeadTime);
-            return overdue(reader);
-        }
+    // Cancel safe: what was read stays in the reader.
+    let mut read = at_once(pin!(reader.read_request(io))).await;
+    if read.is_none() {
+        read = tokio::select! {
+            biased;
+            read = reader.read_request(io) => Some(read),
+            () = entrance.stopping() => return First::Refused(HandshakeError::Stopping.response()),
+            () = sleep_until(accepted + entrance.house.limits.head_timeout) => None,
+        };
+    }
+    let Some(read) = read else {
+        entrance.house.hits.count(Limit::HeadTime);
+        return overdue(reader);
     };
     match read {
         Ok(Some(request)) => First::Request(request),
@@ -143,9 +156,13 @@ fn overdue(reader: &HeadReader) -> First {
 
 /// The service's answer, or a 503 when it takes too long or the server stops meanwhile.
 async fn judge_in_time(entrance: &Entrance, request: &RequestHead, accepted: Instant) -> Outcome {
+    let mut judgement = pin!(entrance.judge(request));
+    if let Some(outcome) = at_once(judgement.as_mut()).await {
+        return outcome;
+    }
     tokio::select! {
         biased;
-        outcome = entrance.judge(request) => outcome,
+        outcome = judgement => outcome,
         () = entrance.stopping() => HandshakeError::Stopping.into(),
         () = sleep_until(accepted + entrance.house.limits.upgrade_timeout) => {
             entrance.house.hits.count(Limit::AnswerTime);
@@ -166,17 +183,12 @@ pub(crate) async fn carry_out(
 ) -> Option<Switched> {
     match outcome {
         Outcome::Upgrade(upgrade) => {
-            let switching = encode_response(&upgrade.accepted.response);
+            let switching = written(&upgrade.accepted);
             let answered = answer(&mut io, &switching).await;
             answered.then(|| entrance.upgraded(upgrade, io, read, request))
         }
         Outcome::Respond(response) => {
-            answer_and_close(
-                &entrance.house,
-                io,
-                last_response(response, request.request().method()),
-            )
-            .await;
+            answer_and_close(&entrance.house, io, last_response(response, request.method())).await;
             None
         }
         // Whoever asked serves the connection already, or hands it over.
@@ -249,11 +261,15 @@ async fn answer_and_close(house: &House, mut io: Io, mut response: Response<Byte
 
 /// Writes an answer. `false`: the peer is gone, or does not read.
 async fn answer(io: &mut Io, response: &[u8]) -> bool {
-    let written = timeout(ANSWER_TIME, async {
+    let mut written = pin!(async {
         io.write_all(response).await?;
         io.flush().await
     });
-    matches!(written.await, Ok(Ok(())))
+    let written = match at_once(written.as_mut()).await {
+        None => timeout(ANSWER_TIME, written).await.ok(),
+        written => written,
+    };
+    matches!(written, Some(Ok(())))
 }
 
 #[cfg(test)]
@@ -265,7 +281,7 @@ mod tests {
     use crate::server::service::NoService;
 
     /// What the opening of a connection may take. Raise it knowingly: malloc is slow above a kilobyte.
-    const OPENING: usize = 1024;
+    const OPENING: usize = 768;
 
     #[test]
     fn an_opening_is_small() {

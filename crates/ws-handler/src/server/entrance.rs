@@ -21,7 +21,6 @@ use super::outcome::{ConnectionFuture, Outcome, Upgrade, Upgraded, one_line};
 use super::peer::PeerInfo;
 use crate::error::HandshakeError;
 use crate::factory::Place;
-use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 use crate::io::Io;
 use crate::roster::Seat;
@@ -48,7 +47,7 @@ impl Entrance {
             Outcome::Upgrade(_) if self.house.stopping.is_cancelled() => {
                 Outcome::from(HandshakeError::Stopping)
             }
-            Outcome::Handover if is_upgrade_attempt(request.request().headers()) => {
+            Outcome::Handover if request.is_upgrade_attempt() => {
                 Outcome::Respond(one_line(StatusCode::NOT_FOUND, "There is no WebSocket here."))
             }
             outcome => outcome,

@@ -5,6 +5,7 @@
 //! WebSocket conversation (`socket`), plain HTTP (`hyper_upgrade`).
 
 // 1: small things that stand alone
+mod at_once;
 mod back_off;
 mod handle;
 mod linger;

@@ -14,7 +14,6 @@ use super::outcome::{Outcome, one_line};
 use super::peer::PeerInfo;
 use super::plain::PlainConnection;
 use crate::error::HandshakeError;
-use crate::handshake::is_upgrade_attempt;
 use crate::http1::RequestHead;
 
 /// Decides what becomes of a request, and serves what is no WebSocket.
@@ -57,8 +56,7 @@ pub struct NoService;
 
 impl Service for NoService {
     async fn call(&self, request: &RequestHead, _peer: &PeerInfo) -> Outcome {
-        let request = request.request();
-        Outcome::Respond(if is_upgrade_attempt(request.headers()) {
+        Outcome::Respond(if request.is_upgrade_attempt() {
             one_line(StatusCode::NOT_FOUND, "There is no WebSocket here.")
         } else if request.method() == Method::GET {
             HandshakeError::UpgradeRequired.response()

@@ -17,7 +17,7 @@ fn registry(config: DeflateConfig) -> ExtensionRegistry {
 fn answer(config: DeflateConfig, lines: &[&str]) -> Vec<String> {
     let server = ServerHandshake::new().extensions(registry(config));
     let accepted = server.accept(&request(lines)).unwrap();
-    answered(&accepted.response)
+    answered(&accepted.response())
         .into_iter()
         .map(str::to_owned)
         .collect()

@@ -68,7 +68,7 @@ async fn open_through(
         let handshake = ServerHandshake::new().extensions(server);
         let accepted = handshake.accept(&request.body(()).unwrap()).unwrap();
         let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in accepted.response.headers() {
+        for (name, value) in accepted.response().headers() {
             answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
         }
         answer += "\r\n";
@@ -95,7 +95,7 @@ async fn identity_is_agreed_as_often_as_it_is_asked_for() {
     ];
     let accepted = server.accept(&request(&lines)).unwrap();
     assert_eq!(
-        answered(&accepted.response),
+        answered(&accepted.response()),
         [
             "identity; param=0",
             "identity; param=1",
@@ -131,7 +131,7 @@ async fn fragment_cuts_at_both_ends_and_messages_arrive_whole() {
         ]))
         .unwrap();
     assert!(
-        answered(&accepted.response).is_empty(),
+        answered(&accepted.response()).is_empty(),
         "nothing that costs without bound"
     );
 }
@@ -263,7 +263,7 @@ async fn an_answer_that_no_extension_understands_fails_the_connection() {
                 .unwrap(),
         );
         let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in accepted.unwrap().response.headers() {
+        for (name, value) in accepted.unwrap().response().headers() {
             answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
         }
         answer += "Sec-WebSocket-Extensions: fragment; maxLength=0\r\n\r\n";

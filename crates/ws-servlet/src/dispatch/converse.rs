@@ -6,6 +6,7 @@
 #![expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 
 use ws_handler::Wake;
 use ws_proto::{CloseEvent, Event, FragmentEvent, MessageKind, Opcode};
@@ -70,8 +71,10 @@ pub(super) fn converse<'a, E: Endpoint>(
                     }
                     Ok(Some(Event::Ping(payload))) => on_ping(actors, payload).await,
                     Ok(Some(Event::Pong(payload))) => on_pong(actors, payload).await,
-                    // In a box, so that an open connection keeps no place for what happens once.
-                    Ok(Some(Event::Close(close))) => return Box::pin(on_close_frame(actors, close)).await,
+                    Ok(Some(Event::Close(close))) => match on_close_frame(actors, close) {
+                        Some(shown) => return shown.await,
+                        None => return End::Closed,
+                    },
                     Ok(None) => break,
                     Err(error) => return End::Broken(error),
                 };
@@ -157,24 +160,27 @@ fn on_pong<'a, E: Endpoint>(
     }
 }
 
-/// Shows a Close frame to an endpoint that takes frames, and answers it.
+/// Answers a Close frame; one that an endpoint which takes frames is to see first, in the future that is returned.
+///
+/// That is in a box, so that an open connection keeps no place for what happens once.
 fn on_close_frame<'a, E: Endpoint>(
     actors: &'a mut Actors<E>,
     close: Option<CloseEvent<'a>>,
-) -> impl Future<Output = End> + Send + use<'a, E> {
-    async move {
-        let mut end = None;
-        if actors.frames {
-            let payload = close_payload(close);
-            let frame = Frame::new(Opcode::Close, true, &payload);
-            if let Err(error) = actors.endpoint.on_frame(&mut actors.session, frame).await {
-                end = actors.failure(error);
-            }
-        }
-        // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response", whatever the callback did.
+) -> Option<Pin<Box<impl Future<Output = End> + Send + use<'a, E>>>> {
+    if !actors.frames {
+        // RFC 6455 §5.5.1: "the endpoint MUST send a Close frame in response".
+        actors.session.link.handle_close(close);
+        return None;
+    }
+    Some(Box::pin(async move {
+        let payload = close_payload(close);
+        let frame = Frame::new(Opcode::Close, true, &payload);
+        let called = actors.endpoint.on_frame(&mut actors.session, frame).await;
+        let end = actors.ended(called.map(drop));
+        // Whatever the callback did.
         actors.session.link.handle_close(close);
         end.unwrap_or(End::Closed)
-    }
+    }))
 }
 
 fn data_frame(fragment: FragmentEvent<'_>) -> Frame<'_> {

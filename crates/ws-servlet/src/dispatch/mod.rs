@@ -193,7 +193,7 @@ fn log_panic(caught: Result<(), Box<dyn Any + Send>>) {
 
 #[cfg(test)]
 mod tests {
-    use ws_handler::{Io, Link, WebSocketFactory};
+    use ws_handler::{Io, Link, RequestHead, WebSocketFactory};
     use ws_proto::{Config, Role, SendPath};
 
     use super::*;
@@ -225,6 +225,7 @@ mod tests {
         let registration = WebSocketFactory::default().register().unwrap();
         let signal = Arc::clone(registration.signal());
         let (near, _far) = tokio::io::duplex(1);
+        let request = RequestHead::from_request(http::Request::new(()));
         let parts = Parts {
             link: Link::new(Io::boxed(near), SendPath::server(Arc::clone(&config)), signal),
             route: Arc::new(RouteContext {
@@ -233,7 +234,7 @@ mod tests {
                 open: 0.into(),
                 agreed: Agreed::default(),
             }),
-            head: Head::new(b"GET / HTTP/1.1\r\n\r\n", None),
+            head: Head::new(&request, None),
             extensions: Vec::new(),
             remote: None,
             attributes: http::Extensions::new(),

@@ -150,16 +150,15 @@ impl<E: Endpoint> Stage<E> {
 
 impl<E: Endpoint> Drop for Stage<E> {
     fn drop(&mut self) {
-        let Some(scene) = self.scene.take() else { return };
+        // Where nothing is owed, all is dropped in its place.
+        let Some(scene) = self.scene.take_if(|scene| scene.actors.phase == Phase::Open) else {
+            return;
+        };
         let Actors {
             mut endpoint,
             mut session,
-            phase,
             ..
         } = scene.actors;
-        if phase != Phase::Open {
-            return;
-        }
         session.leave();
         session.link.abandon();
         let reason = session.link.close_reason().cloned().unwrap_or_else(abnormal);

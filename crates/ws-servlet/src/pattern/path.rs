@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::slice;
 
 /// Why a path is not routed. The request is answered with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +60,13 @@ impl std::error::Error for PathError {}
 ///
 /// `/` is one empty segment; a trailing slash is an empty last segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestPath<'a> {
-    segments: Vec<Cow<'a, str>>,
+pub struct RequestPath<'a>(Segments<'a>);
+
+/// The segments of a path: one, as of most paths that an endpoint has, needs no list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segments<'a> {
+    One(Cow<'a, str>),
+    Several(Vec<Cow<'a, str>>),
 }
 
 impl<'a> RequestPath<'a> {
@@ -70,6 +76,9 @@ impl<'a> RequestPath<'a> {
     /// [`PathError`] when the path may be read in more than one way.
     pub fn parse(raw: &'a str) -> Result<Self, PathError> {
         let rest = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
+        if !rest.contains('/') {
+            return Ok(Self(Segments::One(decode_segment(rest)?)));
+        }
         let mut segments = Vec::new();
         let mut pieces = rest.split('/').peekable();
         while let Some(piece) = pieces.next() {
@@ -79,17 +88,23 @@ impl<'a> RequestPath<'a> {
             }
             segments.push(decode_segment(piece)?);
         }
-        Ok(Self { segments })
+        Ok(Self(Segments::Several(segments)))
     }
 
     /// The decoded segments, at least one.
     pub fn segments(&self) -> &[Cow<'a, str>] {
-        &self.segments
+        match &self.0 {
+            Segments::One(segment) => slice::from_ref(segment),
+            Segments::Several(segments) => segments,
+        }
     }
 
     /// Takes the segments out.
     pub(crate) fn into_segments(self) -> Vec<Cow<'a, str>> {
-        self.segments
+        match self.0 {
+            Segments::One(segment) => vec![segment],
+            Segments::Several(segments) => segments,
+        }
     }
 }
 

@@ -2,23 +2,9 @@
 //!
 //! The request was parsed and judged before the upgrade, so nothing here decides anything. RFC 9112 §2.1, §3, §5.
 
-use std::{iter, str};
+use std::str;
 
-/// Fields that have done their work when the 101 is sent. Those of the connection, which are about the hop and not about
-/// the request (RFC 9110 §7.6.1), and the two of the handshake that say the same in every session or nothing.
-///
-/// Fields that the peer itself lists in Connection are kept: we are no intermediary, and a peer could hide with it what
-/// a proxy in between has added.
-const SPENT: [&[u8]; 8] = [
-    b"connection",
-    b"upgrade",
-    b"sec-websocket-key",
-    b"sec-websocket-version",
-    b"keep-alive",
-    b"proxy-connection",
-    b"te",
-    b"transfer-encoding",
-];
+use ws_handler::RequestHead;
 
 /// The rest of a request head in one allocation of exactly its size: the target, one line per field without the white
 /// space around its value, an empty line, the subprotocol. Lines end with LF.
@@ -27,23 +13,27 @@ const SPENT: [&[u8]; 8] = [
 pub(crate) struct Head(Box<[u8]>);
 
 impl Head {
-    /// Keeps what outlives the handshake of the head `raw`.
-    pub(crate) fn new(raw: &[u8], subprotocol: Option<&str>) -> Self {
-        let mut lines = lines(raw);
-        let mut kept = Vec::with_capacity(raw.len());
-        kept.extend_from_slice(target(lines.next().unwrap_or_default()));
-        kept.push(b'\n');
-        for line in lines {
-            if let Some((name, value)) = field(line).filter(|(name, _)| !is_spent(name)) {
-                kept.extend_from_slice(name);
-                kept.push(b':');
-                kept.extend_from_slice(value);
-                kept.push(b'\n');
-            }
-        }
-        kept.push(b'\n');
-        kept.extend_from_slice(subprotocol.unwrap_or_default().as_bytes());
-        Self(kept.as_slice().into())
+    /// Keeps what outlives the handshake of a request.
+    pub(crate) fn new(request: &RequestHead, subprotocol: Option<&str>) -> Self {
+        let target = request.target().as_bytes();
+        let chosen = subprotocol.unwrap_or_default().as_bytes();
+        let lines: usize = request
+            .lasting_lines()
+            .map(|(name, value)| name.len() + value.len() + 2)
+            .sum();
+        let mut head = Vec::with_capacity(target.len() + lines + chosen.len() + 2);
+        head.extend_from_slice(target);
+        head.push(b'\n');
+        request.lasting_lines().for_each(|(name, value)| {
+            head.extend_from_slice(name);
+            head.push(b':');
+            head.extend_from_slice(value);
+            head.push(b'\n');
+        });
+        head.push(b'\n');
+        head.extend_from_slice(chosen);
+        // As long as it was made, so nothing is copied.
+        Self(head.into_boxed_slice())
     }
 
     /// The path of the request target, still percent-encoded.
@@ -94,30 +84,6 @@ impl Head {
     }
 }
 
-/// The lines of a head up to the empty one, without their ends.
-fn lines(mut raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // RFC 9112 §2.2: empty lines in front of the request line are passed over.
-    while let [b'\r' | b'\n', rest @ ..] = raw {
-        raw = rest;
-    }
-    iter::from_fn(move || {
-        let end = raw.iter().position(|byte| *byte == b'\n');
-        let (line, rest) = raw.split_at_checked(end?)?;
-        raw = rest.get(1..)?;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        (!line.is_empty()).then_some(line)
-    })
-}
-
-fn is_spent(name: &[u8]) -> bool {
-    SPENT.iter().any(|spent| name.eq_ignore_ascii_case(spent))
-}
-
-/// The target of a request line.
-fn target(line: &[u8]) -> &[u8] {
-    line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()
-}
-
 /// Name and value of a header line.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
@@ -129,14 +95,18 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
+    fn head(raw: &str, subprotocol: Option<&str>) -> Head {
+        Head::new(&RequestHead::parse(&raw.to_owned().into()).unwrap(), subprotocol)
+    }
+
     fn headers(head: &Head) -> Vec<(&str, &[u8])> {
         head.headers().collect()
     }
 
     #[test]
     fn reads_target_and_headers_on_demand() {
-        let head = Head::new(
-            b"\r\nGET /a/b%20c?x=1?&y HTTP/1.1\r\nHost: h\r\nX-A:1\r\nx-a: \t2 \r\nEmpty:\r\n\r\nrest",
+        let head = head(
+            "GET /a/b%20c?x=1?&y HTTP/1.1\r\nHost: h\r\nX-A:1\r\nx-a: \t2 \r\nEmpty:\r\n\r\n",
             None,
         );
         assert_eq!(head.path(), "/a/b%20c");
@@ -150,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_is_spent_after_the_handshake_is_not_kept() {
-        let head = Head::new(
-            b"GET /?q HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nCOOKIE: a=b: c\r\n\
+        let head = head(
+            "GET /?q HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nCOOKIE: a=b: c\r\n\
               Connection: keep-alive, Upgrade, Cookie\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\nTE: trailers\r\n\
               Transfer-Encoding: x\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\
               Sec-WebSocket-Protocol: b, a\r\nSec-WebSocket-Extensions: x\r\nOrigin: o\r\n\r\n",
@@ -185,16 +155,22 @@ mod tests {
             ("ws://h?q", "/", Some("q")),
             ("/a://b", "/a://b", None),
         ] {
-            let head = Head::new(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes(), None);
+            let head = head(&format!("GET {target} HTTP/1.1\r\n\r\n"), None);
             assert_eq!((head.path(), head.query()), (path, query), "{target}");
         }
     }
 
     #[test]
-    fn bytes_that_are_no_head_give_nothing() {
-        for raw in [&b""[..], b"\r\n\r\n", b"\xff\xff \xff\n:x\n"] {
-            let head = Head::new(raw, None);
-            assert_eq!((head.path(), head.query(), head.subprotocol()), ("/", None, None));
-        }
+    fn what_an_http_library_has_parsed_is_kept_alike() {
+        let request = http::Request::get("http://h/p?q")
+            .header("X-A", "1")
+            .header("Upgrade", "websocket")
+            .body(());
+        let head = Head::new(&RequestHead::from_request(request.unwrap()), Some("a"));
+        assert_eq!(headers(&head), [("x-a", &b"1"[..])]);
+        assert_eq!(
+            (head.path(), head.query(), head.subprotocol()),
+            ("/p", Some("q"), Some("a"))
+        );
     }
 }

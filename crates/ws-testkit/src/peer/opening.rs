@@ -29,7 +29,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> RawPeer<IO> {
             .check(request.request())
             .and_then(|upgrade| upgrade.accept(subprotocol));
         let accepted = accepted.map_err(|_| other(&head))?;
-        self.send_bytes(&encode_response(&accepted.response)).await?;
+        self.send_bytes(&encode_response(&accepted.response())).await?;
         Ok(request)
     }
 

@@ -62,7 +62,7 @@ async fn agree_to_deflate(peer: &mut RawPeer<TcpStream>) {
         .check(request.request())
         .and_then(|upgrade| upgrade.accept(None))
         .unwrap();
-    peer.send_bytes(&encode_response(&accepted.response))
+    peer.send_bytes(&encode_response(&accepted.response()))
         .await
         .unwrap();
 }
