@@ -16,9 +16,8 @@ const MEDIUM: u8 = 126;
 
 impl SendPath {
     /// Queues a whole message of less than [`LARGE_PAYLOAD`] bytes, if nothing has to be waited for, made or worked out
-    /// first: the path has memory and is not above its soft limit, no extension was agreed on, this
-    /// is a server, it is open, and no message of fragments is. `false`: nothing was done; the other verbs take any
-    /// message.
+    /// first: the path has memory and is not above its soft limit, no extension was agreed on, this is a server, it is
+    /// open, and no message of fragments is. `false`: nothing was done; the other verbs take any message.
     #[inline]
     #[must_use]
     pub fn short_message(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
@@ -33,6 +32,7 @@ impl SendPath {
         else {
             return false;
         };
+        // RFC 6455 §5.2: one byte of length up to 125, two more above; both hold any length below `LARGE_PAYLOAD`.
         let first = FIN | kind.opcode().bits();
         if payload.len() <= MAX_CONTROL_PAYLOAD {
             chunk.extend_from_slice(&[first, payload.len() as u8]);
