@@ -107,8 +107,8 @@ struct Machine {
     control: Vec<u8>,
     /// The last event was lent from `assembly` or `control`, which is to be emptied before going on.
     lent: bool,
-    /// The longest payload that may take the short way (`short`), if any may.
-    short: Option<u16>,
+    /// The longest payload with a length of seven bits that may take the short way (`short`), if any may.
+    short: Option<u8>,
 }
 
 /// A frame whose payload is complete, and where that lies: in the input, or (`None`) where it was gathered.

@@ -14,17 +14,19 @@ const WHOLE_BINARY: u8 = 0x82;
 const MASK: u8 = 0x80;
 /// The length follows in two bytes (RFC 6455 §5.2).
 const MEDIUM: u8 = 126;
-/// The length follows in eight bytes.
-const LONG: u8 = 127;
 
-/// The longest payload that may take this way under `config`; `None`: none may.
-pub(super) fn limit(config: &Config) -> Option<u16> {
+/// The longest payload with a length of seven bits that may take this way under `config`; `None`: none may.
+pub(super) fn limit(config: &Config) -> Option<u8> {
     let limits = &config.limits;
     if config.delivery != Delivery::Message || limits.max_fragments == 0 {
         return None;
     }
-    let longest = limits.max_frame_size.min(limits.max_message_size);
-    Some(u16::try_from(longest).unwrap_or(u16::MAX))
+    u8::try_from(
+        MAX_CONTROL_PAYLOAD
+            .min(limits.max_frame_size)
+            .min(limits.max_message_size),
+    )
+    .ok()
 }
 
 impl Machine {
@@ -43,17 +45,18 @@ impl Machine {
             WHOLE_BINARY => MessageKind::Binary,
             _ => return None,
         };
-        if (*second & MASK != 0) != self.role.expects_mask() {
+        let len = *second & !MASK;
+        let masked = *second & MASK != 0;
+        if masked != self.role.expects_mask() {
             return None;
         }
-        let (len, start) = length(*second & !MASK, rest)?;
         if len > limit {
-            return None;
+            return self.take_medium(kind, input);
         }
-        let (key, header) = match input.get(start..)?.first_chunk::<4>() {
-            Some(key) if self.role.expects_mask() => (Some(MaskKey(*key)), start + 4),
-            None if self.role.expects_mask() => return None,
-            _ => (None, start),
+        let (key, header) = match rest.first_chunk::<4>() {
+            Some(key) if masked => (Some(MaskKey(*key)), 6),
+            None if masked => return None,
+            _ => (None, 2),
         };
         let end = header + usize::from(len);
         if input.len() < end {
@@ -67,18 +70,37 @@ impl Machine {
         }
         Some((kind, payload))
     }
-}
 
-/// The length of a payload, and the length of the header up to here, by the seven bits and what follows them. `None`: too
-/// long for this way, cut, or in more bytes than it needs, which is a fault (RFC 6455 §5.2).
-#[inline]
-fn length(seven: u8, rest: &[u8]) -> Option<(u16, usize)> {
-    match seven {
-        LONG => None,
-        MEDIUM => {
-            let len = u16::from_be_bytes(*rest.first_chunk()?);
-            (usize::from(len) > MAX_CONTROL_PAYLOAD).then_some((len, 4))
+    /// The same for a length in two bytes, masked as it must be. A length that one byte holds is left to the general way,
+    /// which knows that it is a fault (RFC 6455 §5.2).
+    fn take_medium<'i>(
+        &self,
+        kind: MessageKind,
+        input: &mut &'i mut [u8],
+    ) -> Option<(MessageKind, &'i mut [u8])> {
+        let [_, second, high, low, rest @ ..] = &**input else {
+            return None;
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let limits = &self.config.limits;
+        let longest = limits.max_frame_size.min(limits.max_message_size);
+        if *second & !MASK != MEDIUM || len <= MAX_CONTROL_PAYLOAD || len > longest {
+            return None;
         }
-        len => Some((u16::from(len), 2)),
+        let (key, header) = match rest.first_chunk::<4>() {
+            Some(key) if self.role.expects_mask() => (Some(MaskKey(*key)), 8),
+            _ => (None, 4),
+        };
+        let end = header + len;
+        if input.len() < end {
+            return None;
+        }
+        let (frame, rest) = std::mem::take(input).split_at_mut(end);
+        *input = rest;
+        let payload = frame.get_mut(header..).unwrap_or_default();
+        if let Some(key) = key {
+            apply_mask(key, payload);
+        }
+        Some((kind, payload))
     }
 }
