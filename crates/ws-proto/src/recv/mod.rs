@@ -108,7 +108,7 @@ struct Machine {
     control: Vec<u8>,
     /// The last event was lent from `assembly` or `control`, which is to be emptied before going on.
     lent: bool,
-    /// The longest payload that may take the short way (`short`), if any may.
+    /// The longest payload with a length of seven bits that may take the short way (`short`), if any may.
     short: Option<u8>,
     /// What was done since somebody asked.
     work: ReceiveWork,

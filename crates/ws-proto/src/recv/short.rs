@@ -1,4 +1,4 @@
-//! The usual frame in one look: a whole message of at most 125 bytes in one frame that lies whole in the input. It
+//! The usual frame in one look: a whole message of less than 64 KiB in one frame that lies whole in the input. It
 //! passes the same checks as every frame, all of them at once; whatever is not of this kind takes the general way.
 
 use super::{Machine, State};
@@ -12,8 +12,10 @@ const WHOLE_TEXT: u8 = 0x81;
 /// FIN and opcode 2, no reserved bit.
 const WHOLE_BINARY: u8 = 0x82;
 const MASK: u8 = 0x80;
+/// The length follows in two bytes (RFC 6455 §5.2).
+const MEDIUM: u8 = 126;
 
-/// The longest payload that may take this way under `config`; `None`: none may.
+/// The longest payload with a length of seven bits that may take this way under `config`; `None`: none may.
 pub(super) fn limit(config: &Config) -> Option<u8> {
     let limits = &config.limits;
     if config.delivery != Delivery::Message || limits.max_fragments == 0 {
@@ -45,8 +47,11 @@ impl Machine {
         };
         let len = *second & !MASK;
         let masked = *second & MASK != 0;
-        if len > limit || masked != self.role.expects_mask() {
+        if masked != self.role.expects_mask() {
             return None;
+        }
+        if len > limit {
+            return self.take_medium(kind, input);
         }
         let (key, header) = match rest.first_chunk::<4>() {
             Some(key) if masked => (Some(MaskKey(*key)), 6),
@@ -54,6 +59,39 @@ impl Machine {
             _ => (None, 2),
         };
         let end = header + usize::from(len);
+        if input.len() < end {
+            return None;
+        }
+        let (frame, rest) = std::mem::take(input).split_at_mut(end);
+        *input = rest;
+        let payload = frame.get_mut(header..).unwrap_or_default();
+        if let Some(key) = key {
+            apply_mask(key, payload);
+        }
+        Some((kind, payload))
+    }
+
+    /// The same for a length in two bytes, masked as it must be. A length that one byte holds is left to the general way,
+    /// which knows that it is a fault (RFC 6455 §5.2).
+    fn take_medium<'i>(
+        &self,
+        kind: MessageKind,
+        input: &mut &'i mut [u8],
+    ) -> Option<(MessageKind, &'i mut [u8])> {
+        let [_, second, high, low, rest @ ..] = &**input else {
+            return None;
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let limits = &self.config.limits;
+        let longest = limits.max_frame_size.min(limits.max_message_size);
+        if *second & !MASK != MEDIUM || len <= MAX_CONTROL_PAYLOAD || len > longest {
+            return None;
+        }
+        let (key, header) = match rest.first_chunk::<4>() {
+            Some(key) if self.role.expects_mask() => (Some(MaskKey(*key)), 8),
+            _ => (None, 4),
+        };
+        let end = header + len;
         if input.len() < end {
             return None;
         }

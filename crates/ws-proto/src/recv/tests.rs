@@ -363,6 +363,11 @@ fn the_short_way_obeys_the_same_limits() {
         (|limits| limits.max_fragments = 0, 1, "TooManyFragments"),
         (|_| (), 125, "Text"),
         (|_| (), 126, "Text"),
+        (|limits| limits.max_frame_size = 200, 200, "Text"),
+        (|limits| limits.max_frame_size = 200, 201, "FrameTooBig"),
+        (|limits| limits.max_message_size = 200, 201, "MessageTooBig"),
+        (|_| (), 65_535, "Text"),
+        (|_| (), 65_536, "Text"),
     ] {
         let mut path = server(|config| change(&mut config.limits));
         let found = last(&mut path, &frame(true, Opcode::Text, &vec![b'a'; size]));
@@ -381,6 +386,10 @@ fn the_short_way_obeys_the_same_limits() {
         "",
         "discarded"
     );
+    // RFC 6455 §5.2: 125 bytes need no second byte of length.
+    let mut long = frame(true, Opcode::Binary, &[7; 125]);
+    long.splice(1..2, [0x80 | 126, 0, 125]);
+    assert_eq!(last(&mut server(|_| ()), &long), "LengthNotMinimal");
 }
 
 /// Random bytes, in one piece and one by one: the machine passes its stages no more often than bytes came, and each byte

@@ -1,40 +1,47 @@
-//! The usual message in one go: whole, uncompressed, of at most 125 bytes, from a server that waits for nothing. What
+//! The usual message in one go: whole, uncompressed, too short to be lent, from a server that waits for nothing. What
 //! could stand against it is asked all at once; whatever is not of this kind takes the general way, which also knows
 //! what to say if it is wrong.
 
+use crate::copy::append;
 use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::message::MessageKind;
 
-use super::SendPath;
 use super::closing::Closing;
+use super::{LARGE_PAYLOAD, SendPath};
 
 /// FIN (RFC 6455 §5.2).
 const FIN: u8 = 0x80;
+/// The length follows in two bytes (RFC 6455 §5.2).
+const MEDIUM: u8 = 126;
 
 impl SendPath {
-    /// Queues a whole message of at most 125 bytes (a header of two, RFC 6455 §5.2), if nothing has to be waited for,
-    /// made or worked out first: the path has memory and is not above its soft limit, no extension was agreed on, this
-    /// is a server, it is open, and no message of fragments is. `false`: nothing was done; the other verbs take any
-    /// message.
+    /// Queues a whole message of less than [`LARGE_PAYLOAD`] bytes, if nothing has to be waited for, made or worked out
+    /// first: the path has memory and is not above its soft limit, no extension was agreed on, this is a server, it is
+    /// open, and no message of fragments is. `false`: nothing was done; the other verbs take any message.
     #[inline]
     #[must_use]
     pub fn short_message(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
         let plain = self.masks.is_none() && self.extensions.is_none();
         let open = matches!(self.closing, Closing::Open) && self.open_message.is_none();
-        let Ok(len) = u8::try_from(payload.len()) else {
-            return false;
-        };
-        if payload.len() > MAX_CONTROL_PAYLOAD || !plain || !open {
+        if payload.len() >= LARGE_PAYLOAD || !plain || !open {
             return false;
         }
         let Some(chunk) = self
             .queue
-            .short_tail(2 + payload.len(), self.config.limits.soft_queue)
+            .short_tail(4 + payload.len(), self.config.limits.soft_queue)
         else {
             return false;
         };
-        chunk.extend_from_slice(&[FIN | kind.opcode().bits(), len]);
-        chunk.extend_from_slice(payload);
+        // RFC 6455 §5.2: one byte of length up to 125, two more above; both hold any length below `LARGE_PAYLOAD`.
+        let first = FIN | kind.opcode().bits();
+        if payload.len() <= MAX_CONTROL_PAYLOAD {
+            chunk.extend_from_slice(&[first, payload.len() as u8]);
+            chunk.extend_from_slice(payload);
+        } else {
+            let [high, low] = (payload.len() as u16).to_be_bytes();
+            chunk.extend_from_slice(&[first, MEDIUM, high, low]);
+            append(chunk, payload);
+        }
         self.data_frames = self.data_frames.wrapping_add(1);
         true
     }
@@ -49,7 +56,7 @@ mod tests {
     use crate::config::Config;
     use crate::mask::MaskKey;
     use crate::message::MessageKind;
-    use crate::send::{SendMemory, SendPath};
+    use crate::send::{LARGE_PAYLOAD, SendMemory, SendPath};
 
     /// What was used and is empty again.
     fn memory() -> SendMemory {
@@ -77,7 +84,7 @@ mod tests {
 
     #[test]
     fn it_queues_what_the_general_way_queues() {
-        for len in 0..=125 {
+        for len in (0..=127).chain([1024, 1025, 4096, 16_383]) {
             let (mut short, mut general) = (server(), server());
             let text = "x".repeat(len);
             assert!(short.short_message(MessageKind::Text, text.as_bytes()));
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_not_of_its_kind_is_left_alone() {
-        refuses(server(), &[0; 126]);
+        refuses(server(), &[0; LARGE_PAYLOAD]);
         refuses(SendPath::server(Arc::new(Config::server())), b"without memory");
         let masks = || MaskKey([1; 4]);
         refuses(
