@@ -11,7 +11,8 @@ const INFLATER: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceiveWork {
-    /// Frames that have begun. A message of at most 125 bytes in one frame is not counted: it is an event.
+    /// Frames that have begun. A message in one frame that took the short way (below 64 KiB, and it lay whole in the input)
+    /// is not counted: it is an event.
     pub frames: u32,
     /// Bytes that extensions have made: of a compressed message, what came out.
     pub decoded: u32,

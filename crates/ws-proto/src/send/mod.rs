@@ -18,6 +18,7 @@ mod control;
 mod fragment;
 mod large;
 mod output;
+
 mod short;
 
 #[cfg(test)]
