@@ -167,3 +167,31 @@ impl HeadReader {
         Ok(Some((head.freeze(), found.headers)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps;
+
+    /// Twice as many bytes, each alone, are twice as many steps: what came before is kept, and not looked at again.
+    #[test]
+    fn h15_a_reader_looks_at_each_byte_once() {
+        let limits = HeadLimits {
+            total: usize::MAX,
+            ..HeadLimits::default()
+        };
+        let bytewise = |length: usize| {
+            let head = [b"GET / HTTP/1.1\r\nA: ", &vec![b'x'; length][..]].concat();
+            let mut reader = HeadReader::new(limits);
+            steps::count(|| {
+                for byte in head {
+                    reader.handle_data(&[byte]);
+                    assert!(reader.next_request().unwrap().is_none());
+                }
+            })
+        };
+        let (once, twice) = (bytewise(2_000), bytewise(4_000));
+        assert!((2_000..2_050).contains(&once), "{once}");
+        assert!((4_000..4_050).contains(&twice), "{twice}");
+    }
+}
