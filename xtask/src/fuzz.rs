@@ -66,7 +66,7 @@ fn smoke(workspace: &Workspace, name: &str) -> Result<(), String> {
     fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let mut fuzz = cargo_fuzz(workspace, "run");
     fuzz.arg(name).arg(&found);
-    for owner in ["ws-proto", "ws-handler"] {
+    for owner in ["ws-proto", "ws-handler", "ws-testkit"] {
         let saved = workspace
             .root()
             .join("crates")
