@@ -58,17 +58,7 @@ impl Machine {
             None if masked => return None,
             _ => (None, 2),
         };
-        let end = header + usize::from(len);
-        if input.len() < end {
-            return None;
-        }
-        let (frame, rest) = std::mem::take(input).split_at_mut(end);
-        *input = rest;
-        let payload = frame.get_mut(header..).unwrap_or_default();
-        if let Some(key) = key {
-            apply_mask(key, payload);
-        }
-        Some((kind, payload))
+        Some((kind, split_payload(input, header, usize::from(len), key)?))
     }
 
     /// The same for a length in two bytes, masked as it must be. A length that one byte holds is left to the general way,
@@ -91,16 +81,27 @@ impl Machine {
             Some(key) if self.role.expects_mask() => (Some(MaskKey(*key)), 8),
             _ => (None, 4),
         };
-        let end = header + len;
-        if input.len() < end {
-            return None;
-        }
-        let (frame, rest) = std::mem::take(input).split_at_mut(end);
-        *input = rest;
-        let payload = frame.get_mut(header..).unwrap_or_default();
-        if let Some(key) = key {
-            apply_mask(key, payload);
-        }
-        Some((kind, payload))
+        Some((kind, split_payload(input, header, len, key)?))
     }
+}
+
+/// Takes a frame from the start of `input`; its payload, unmasked. `None`: it does not lie there whole, nothing was taken.
+#[inline]
+fn split_payload<'i>(
+    input: &mut &'i mut [u8],
+    header: usize,
+    len: usize,
+    key: Option<MaskKey>,
+) -> Option<&'i mut [u8]> {
+    let end = header + len;
+    if input.len() < end {
+        return None;
+    }
+    let (frame, rest) = std::mem::take(input).split_at_mut(end);
+    *input = rest;
+    let payload = frame.get_mut(header..).unwrap_or_default();
+    if let Some(key) = key {
+        apply_mask(key, payload);
+    }
+    Some(payload)
 }
