@@ -13,7 +13,14 @@ use super::pool::MAX_IDLE_CAPACITY;
 
 /// Capacities worth keeping: from what `pool` does not keep to the default limit of a message
 /// ([`Limits::max_message_size`](ws_proto::Limits::max_message_size)), and a little.
-const CAPACITIES: RangeInclusive<usize> = MAX_IDLE_CAPACITY + 1..=1024 * 1024 + 64;
+const CAPACITIES: RangeInclusive<usize> = MAX_IDLE_CAPACITY + 1..=1024 * 1024 + 64 + LEAD;
+
+/// Payloads begin so many bytes behind the beginning of a buffer, in the middle of a page: glibc's large blocks begin 16
+/// bytes into one. Where the payload of one message begins, the kernel copies it behind a header of 10 bytes into a
+/// page of its own, and on current AMD cores `rep movsb` crawls when the destination stands up to 31 bytes before the
+/// source modulo a page. From the middle of a page no header comes near that, nor does what is left of a page when a
+/// write was cut (docs/PERFORMANCE.md).
+const LEAD: usize = 2048 - 16;
 
 /// Buffers of this kind in the process, lent and idle: 16 MiB at most. Peers that begin large messages and leave them
 /// unfinished can hold so much and no more; others are then as fast as without these buffers.
@@ -37,10 +44,12 @@ impl Drop for Idle {
     }
 }
 
-/// A large buffer, if one is idle on this thread. To be given back with [`give_back`], or told to be lost with
-/// [`forget`].
+/// A large buffer, if one is idle on this thread, with what is to stay before the payload. To be given back with
+/// [`give_back`], or told to be lost with [`forget`].
 pub(super) fn take() -> Option<Vec<u8>> {
-    IDLE.try_with(|idle| idle.borrow_mut().0.pop()).ok().flatten()
+    let mut buffer = IDLE.try_with(|idle| idle.borrow_mut().0.pop()).ok().flatten()?;
+    buffer.resize(LEAD, 0);
+    Some(buffer)
 }
 
 /// Keeps a buffer for the next large message, if it is worth it and there are not too many. `counted`: it came from
@@ -89,7 +98,7 @@ mod tests {
             }
             let out: Vec<_> = std::iter::from_fn(take).collect();
             assert_eq!(out.len(), MAX_KEPT);
-            assert!(out.iter().all(Vec::is_empty));
+            assert!(out.iter().all(|buffer| buffer.len() == LEAD));
             give_back(Vec::with_capacity(*CAPACITIES.end()), false);
             assert!(take().is_none(), "as many as may be are out");
             for (number, buffer) in out.into_iter().enumerate() {

@@ -7,35 +7,68 @@ use crate::message::MessageKind;
 use crate::utf8::Utf8Validator;
 
 /// The one buffer of a connection in which an incomplete message, or frame, is gathered.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    buffer: Buffer,
+    /// Where the payload begins: behind what lay in the buffer when it was [exchanged](Assembly::exchange).
+    start: usize,
+}
+
 #[derive(Debug)]
-pub(super) enum Assembly {
+enum Buffer {
     Bytes(Vec<u8>),
     /// Whole characters only; an unfinished one is in the validator.
     Text(String),
 }
 
-impl Default for Assembly {
+impl Default for Buffer {
     fn default() -> Self {
         Self::Bytes(Vec::new())
     }
 }
 
-impl Assembly {
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes().is_empty()
+impl Buffer {
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Text(text) => text.len(),
+        }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Text(text) => text.as_bytes(),
         }
     }
 
-    pub(super) fn text(&self) -> &str {
+    fn into_bytes(self) -> Vec<u8> {
         match self {
-            Self::Bytes(_) => "",
-            Self::Text(text) => text,
+            Self::Bytes(bytes) => bytes,
+            Self::Text(text) => text.into_bytes(),
+        }
+    }
+}
+
+impl Assembly {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.len() == self.start
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.bytes().get(self.start..).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match &self.buffer {
+            Buffer::Bytes(_) => "",
+            Buffer::Text(text) => text.get(self.start..).unwrap_or_default(),
         }
     }
 
@@ -58,17 +91,18 @@ impl Assembly {
         Ok(())
     }
 
-    /// Sees to it that `additional` bytes find room, growing by doubling but never beyond `limit` bytes, so that a
-    /// message of `limit` bytes, however it arrives, never takes twice that.
+    /// Sees to it that `additional` bytes find room, growing by doubling but never beyond `limit` bytes of payload, so
+    /// that a message of `limit` bytes, however it arrives, never takes twice that.
     pub(super) fn make_room(&mut self, additional: usize, limit: usize) {
-        let wanted = self.bytes().len().saturating_add(additional);
-        if wanted <= self.capacity() {
+        let room = self.capacity() - self.start;
+        let wanted = self.len().saturating_add(additional);
+        if wanted <= room {
             return;
         }
-        let room = self.capacity().saturating_mul(2).min(limit).max(wanted) - self.bytes().len();
-        match self {
-            Self::Bytes(bytes) => bytes.reserve_exact(room),
-            Self::Text(text) => text.reserve_exact(room),
+        let more = room.saturating_mul(2).min(limit).max(wanted) - self.len();
+        match &mut self.buffer {
+            Buffer::Bytes(bytes) => bytes.reserve_exact(more),
+            Buffer::Text(text) => text.reserve_exact(more),
         }
     }
 
@@ -77,19 +111,19 @@ impl Assembly {
         append(self.as_bytes(), part);
     }
 
-    /// The buffer that raw bytes can be read into; `None` while text is gathered in it.
+    /// The buffer that raw bytes can be appended to; `None` while text is gathered in it.
     pub(super) fn raw(&mut self) -> Option<&mut Vec<u8>> {
-        match self {
-            Self::Bytes(bytes) => Some(bytes),
-            Self::Text(_) => None,
+        match &mut self.buffer {
+            Buffer::Bytes(bytes) => Some(bytes),
+            Buffer::Text(_) => None,
         }
     }
 
     /// Empties it; the memory stays.
     pub(super) fn clear(&mut self) {
-        match self {
-            Self::Bytes(bytes) => bytes.clear(),
-            Self::Text(text) => text.clear(),
+        match &mut self.buffer {
+            Buffer::Bytes(bytes) => bytes.truncate(self.start),
+            Buffer::Text(text) => text.truncate(self.start),
         }
     }
 
@@ -98,71 +132,67 @@ impl Assembly {
             return Some(buffer);
         }
         buffer.clear();
-        *self = Self::Bytes(buffer);
+        self.buffer = Buffer::Bytes(buffer);
         None
     }
 
-    /// Moves to another buffer and returns the old one, empty.
-    pub(super) fn exchange(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
-        buffer.clear();
-        let mut old = match self {
-            Self::Bytes(bytes) => {
-                append(&mut buffer, bytes);
-                std::mem::replace(bytes, buffer)
-            }
-            Self::Text(text) => {
-                // Empty, so there is nothing to check.
-                let mut longer = String::from_utf8(buffer).unwrap_or_default();
-                append_text(&mut longer, text);
-                std::mem::replace(text, longer).into_bytes()
-            }
+    /// Moves to another buffer, behind what lies in it, and returns the old one, empty.
+    pub(super) fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        let other = Self {
+            start: buffer.len(),
+            buffer: Buffer::Bytes(buffer),
         };
-        old.clear();
-        old
+        let old = std::mem::replace(self, other);
+        match &old.buffer {
+            Buffer::Bytes(_) => append(self.as_bytes(), old.bytes()),
+            Buffer::Text(_) => append_text(self.as_text(), old.text()),
+        }
+        old.emptied()
     }
 
     pub(super) fn detach(&mut self) -> Option<Vec<u8>> {
         if self.capacity() == 0 || !self.is_empty() {
             return None;
         }
-        Some(std::mem::take(self).into_bytes())
+        Some(std::mem::take(self).emptied())
     }
 
     pub(super) fn capacity(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.capacity(),
-            Self::Text(text) => text.capacity(),
+        match &self.buffer {
+            Buffer::Bytes(bytes) => bytes.capacity(),
+            Buffer::Text(text) => text.capacity(),
         }
     }
 
-    fn into_bytes(self) -> Vec<u8> {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Text(text) => text.into_bytes(),
-        }
+    /// The memory, with nothing in it.
+    fn emptied(self) -> Vec<u8> {
+        let mut buffer = self.buffer.into_bytes();
+        buffer.clear();
+        buffer
     }
 
     /// As bytes; only ever switched while empty.
     fn as_bytes(&mut self) -> &mut Vec<u8> {
-        if let Self::Text(_) = self {
-            *self = Self::Bytes(std::mem::take(self).into_bytes());
+        if let Buffer::Text(_) = self.buffer {
+            self.buffer = Buffer::Bytes(std::mem::take(&mut self.buffer).into_bytes());
         }
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Text(_) => unreachable!("switched to bytes above"),
+        match &mut self.buffer {
+            Buffer::Bytes(bytes) => bytes,
+            Buffer::Text(_) => unreachable!("switched to bytes above"),
         }
     }
 
-    /// As text; only ever switched while empty, so that the check of the bytes costs nothing.
+    /// As text; only ever switched while empty, so that only what lies before the payload is checked.
     fn as_text(&mut self) -> &mut String {
-        if let Self::Bytes(_) = self {
-            let mut bytes = std::mem::take(self).into_bytes();
-            bytes.clear();
-            *self = Self::Text(String::from_utf8(bytes).unwrap_or_default());
+        if let Buffer::Bytes(_) = self.buffer {
+            let bytes = std::mem::take(&mut self.buffer).into_bytes();
+            let text = String::from_utf8(bytes).unwrap_or_default();
+            self.start = text.len();
+            self.buffer = Buffer::Text(text);
         }
-        match self {
-            Self::Text(text) => text,
-            Self::Bytes(_) => unreachable!("switched to text above"),
+        match &mut self.buffer {
+            Buffer::Text(text) => text,
+            Buffer::Bytes(_) => unreachable!("switched to text above"),
         }
     }
 }

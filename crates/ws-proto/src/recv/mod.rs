@@ -14,6 +14,8 @@ mod assemble;
 
 mod direct;
 
+mod finish;
+
 mod coded;
 mod progress;
 
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
 use crate::ext::{Incoming, LegalBits, ReservedBits};
-use crate::frame::{CloseEvent, FrameHeader, MAX_HEADER_LEN, Opcode};
+use crate::frame::{FrameHeader, MAX_HEADER_LEN, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 use crate::message::MessageKind;
 use crate::role::Role;
@@ -157,9 +159,21 @@ impl Machine {
         if self.lent {
             self.forget_lent();
         }
+        if input.is_empty() {
+            return Ok(None);
+        }
         if let Some((kind, payload)) = self.take_short(input) {
             return self.whole_message(kind, payload);
         }
+        self.next_of_any(input)
+    }
+
+    /// The same for frames of any kind. Not inlined, so that the short way stays short.
+    #[inline(never)]
+    fn next_of_any<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
         match self.advance(input) {
             Ok(None) => Ok(None),
             Ok(Some((frame, payload))) => self.finish_frame(frame, payload),
@@ -332,8 +346,12 @@ impl Machine {
                 {
                     return Ok(Taken::Whole(part));
                 }
+                // The last frame says how long the message is.
+                let limit = match &self.message {
+                    Some(message) if frame.fin => message.size,
+                    _ => self.config.limits.max_message_size,
+                };
                 // Up to three bytes of a character come back from the validator.
-                let limit = self.config.limits.max_message_size;
                 self.assembly.make_room(part.len().saturating_add(3), limit);
                 self.assembly.push(kind, part, &mut self.utf8)?;
                 Ok(if complete && frame.fin {
@@ -353,81 +371,6 @@ impl Machine {
                 Ok(if complete { Taken::Gathered } else { Taken::More })
             }
         }
-    }
-
-    /// Makes the event of a complete frame. `payload` is where it lies, or `None` for what was gathered.
-    #[inline]
-    fn finish_frame<'s>(
-        &'s mut self,
-        frame: OpenFrame,
-        payload: Option<&'s mut [u8]>,
-    ) -> Result<Option<Event<'s>>, ProtocolError> {
-        self.lent = payload.is_none();
-        if frame.opcode.is_control() {
-            return self.finish_control(frame.opcode, payload);
-        }
-        let Some(kind) = self.message.as_ref().map(|message| message.kind) else {
-            return Ok(None);
-        };
-        if frame.fin {
-            self.message = None;
-        }
-        if self.config.delivery == Delivery::Fragment {
-            // RFC 6455 §8.1: a text may not end inside a character, though a fragment may.
-            if frame.fin && !self.utf8.is_complete() {
-                return Err(self.fail(ProtocolError::TextUtf8));
-            }
-            let payload = payload.map_or(self.assembly.bytes(), |payload| &*payload);
-            let event = FragmentEvent {
-                kind,
-                first: frame.first,
-                fin: frame.fin,
-                payload,
-            };
-            return Ok(Some(Event::Fragment(event)));
-        }
-        match (kind, payload) {
-            (kind, Some(payload)) => self.whole_message(kind, payload),
-            (MessageKind::Binary, None) => Ok(Some(Event::Binary(self.assembly.bytes()))),
-            (MessageKind::Text, None) if self.utf8.is_complete() => {
-                Ok(Some(Event::Text(self.assembly.text())))
-            }
-            (MessageKind::Text, None) => Err(self.fail(ProtocolError::TextUtf8)),
-        }
-    }
-
-    /// Makes the event of a message that lay whole in the input.
-    #[inline]
-    fn whole_message<'s>(
-        &mut self,
-        kind: MessageKind,
-        payload: &'s mut [u8],
-    ) -> Result<Option<Event<'s>>, ProtocolError> {
-        match kind {
-            MessageKind::Binary => Ok(Some(Event::Binary(payload))),
-            MessageKind::Text => match simdutf8::basic::from_utf8(payload) {
-                Ok(text) => Ok(Some(Event::Text(text))),
-                Err(_) => Err(self.fail(ProtocolError::TextUtf8)),
-            },
-        }
-    }
-
-    /// The same for a control frame (RFC 6455 §5.5).
-    fn finish_control<'s>(
-        &'s mut self,
-        opcode: Opcode,
-        payload: Option<&'s mut [u8]>,
-    ) -> Result<Option<Event<'s>>, ProtocolError> {
-        let closes = opcode == Opcode::Close;
-        if closes {
-            self.discard_all();
-        }
-        let payload = payload.map_or(self.control.as_slice(), |payload| &*payload);
-        Ok(Some(match opcode {
-            Opcode::Ping => Event::Ping(payload),
-            Opcode::Pong => Event::Pong(payload),
-            _ => Event::Close(CloseEvent::parse(payload)?),
-        }))
     }
 
     /// Empties what the last event was lent from.

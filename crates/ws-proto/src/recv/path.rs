@@ -205,7 +205,8 @@ impl ReceivePath {
         self.working().is_some_and(|machine| machine.is_large())
     }
 
-    /// Goes on gathering in another buffer, as from a pool; what has arrived is copied there. Returns the old one.
+    /// Goes on gathering in another buffer, as from a pool; what has arrived is copied there. What lies in `buffer` stays
+    /// before the payload and is no part of it: so a caller chooses where payloads begin. Returns the old one.
     pub fn exchange(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         self.machine().assembly.exchange(buffer)
     }

@@ -1,8 +1,8 @@
 //! The receiving machine by itself: limits in triples, cuts at every byte, direct reads.
 
-use std::sync::Arc;
+mod large;
 
-use bytes::BufMut;
+use std::sync::Arc;
 
 use super::{Event, ReceivePath};
 use crate::config::{Config, Delivery};
@@ -211,64 +211,6 @@ fn sequence_of_fragments_is_enforced() {
     ]
     .concat();
     assert_eq!(last(&mut server(|_| ()), &wire), "ExpectedContinuation");
-}
-
-/// Reads `wire` from byte `at` on through the assembly buffer wherever that is offered.
-fn through_direct_reads(path: &mut ReceivePath, wire: &[u8], mut at: usize) -> (Vec<String>, usize) {
-    let (mut out, mut direct) = (events(path, [&wire[..at]]), 0);
-    while at < wire.len() {
-        if let Some(mut room) = path.direct_room() {
-            let count = room.remaining_mut().min(wire.len() - at).min(50_000);
-            room.put_slice(&wire[at..at + count]);
-            at += count;
-            direct += count;
-            out.extend(
-                path.received_direct(count)
-                    .unwrap()
-                    .map(|event| format!("{event:?}")),
-            );
-        } else {
-            let end = wire.len().min(at + 10_000);
-            out.extend(events(path, [&wire[at..end]]));
-            at = end;
-        }
-    }
-    (out, direct)
-}
-
-#[test]
-fn direct_reads_give_the_same_events() {
-    let payload: Vec<u8> = (0..300_000_u32)
-        .map(|n| b'a' + (n % 23).to_le_bytes()[0])
-        .collect();
-    let (first, second) = payload.split_at(123_456);
-    for (opcode, delivery) in [
-        (Opcode::Binary, Delivery::Message),
-        (Opcode::Binary, Delivery::Fragment),
-        (Opcode::Text, Delivery::Message),
-        (Opcode::Text, Delivery::Fragment),
-    ] {
-        let wire = [
-            frame(false, opcode, first),
-            frame(true, Opcode::Ping, b"p"),
-            frame(true, Opcode::Continuation, second),
-            frame(true, Opcode::Binary, b"next"),
-        ]
-        .concat();
-        let expected = events(
-            &mut server(|config| config.delivery = delivery),
-            [wire.as_slice()],
-        );
-        for start in [0, 3, 8, 14, 1000] {
-            let mut path = server(|config| config.delivery = delivery);
-            let (found, direct) = through_direct_reads(&mut path, &wire, start);
-            assert!(found == expected, "{opcode:?} {delivery:?} from {start}");
-            assert_eq!(
-                direct > 0,
-                (opcode, delivery) != (Opcode::Text, Delivery::Message)
-            );
-        }
-    }
 }
 
 #[test]
