@@ -5,7 +5,6 @@
 //! be replayed in a test. HTTP is not here either; the opening handshake lives in `ws-handler`.
 //!
 //! Modules are listed in layers, lowest first; a module uses only layers above its own line.
-#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 // 1: words of the RFC; steps of parsers

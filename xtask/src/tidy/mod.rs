@@ -47,7 +47,7 @@ const RULES: [Rule; 11] = [
         files::heads(&tree.files)
     }),
     ("no file is too long", |tree| files::lengths(&tree.files)),
-    ("no crate has unsafe code", |tree| {
+    ("unsafe code stays where it may be", |tree| {
         files::unsafe_forbidden(&tree.files)
     }),
     ("no left-overs", |tree| files::words(&tree.files)),

@@ -1,29 +1,21 @@
 //! Applying a key to bytes in place, written so that the compiler turns the middle into wide vector code.
 
 use crate::mask::key::MaskKey;
-use crate::steps;
 
 /// Width of the block that is masked at once: two AVX2 registers.
 const BLOCK: usize = 64;
 
-/// Masks or unmasks `payload` in place with `key` (RFC 6455 §5.3; the operation is its own inverse).
-///
-/// The first byte of `payload` meets the first byte of `key`. For a later part of a payload rotate the key:
-/// `apply_mask(key.rotated(offset), part)`.
-#[inline]
-pub fn apply_mask(key: MaskKey, payload: &mut [u8]) {
-    steps::steps(payload.len());
+/// Masks or unmasks `payload`. Always inlined, so that each caller compiles it for the registers it has.
+#[inline(always)]
+pub(super) fn apply(key: MaskKey, payload: &mut [u8]) {
     if payload.len() < BLOCK {
         return apply_short(key, payload);
     }
-    let mut pattern = [0; BLOCK];
-    for four in pattern.chunks_exact_mut(4) {
-        four.copy_from_slice(&key.0);
-    }
+    let wide = wide(key);
     let mut blocks = payload.chunks_exact_mut(BLOCK);
     for block in &mut blocks {
-        for (byte, key) in block.iter_mut().zip(&pattern) {
-            *byte ^= key;
+        for word in block.chunks_exact_mut(8) {
+            mask_word(word, wide);
         }
     }
     apply_short(key, blocks.into_remainder());
@@ -32,8 +24,7 @@ pub fn apply_mask(key: MaskKey, payload: &mut [u8]) {
 /// The same for what is shorter than a block.
 #[inline]
 fn apply_short(key: MaskKey, payload: &mut [u8]) {
-    let wide = u64::from(u32::from_ne_bytes(key.0));
-    let wide = wide << 32 | wide;
+    let wide = wide(key);
     let mut words = payload.chunks_exact_mut(8);
     for word in &mut words {
         mask_word(word, wide);
@@ -50,6 +41,13 @@ fn apply_short(key: MaskKey, payload: &mut [u8]) {
     }
 }
 
+/// The key twice.
+#[inline]
+fn wide(key: MaskKey) -> u64 {
+    let key = u64::from(u32::from_ne_bytes(key.0));
+    key << 32 | key
+}
+
 /// Eight bytes in one register.
 #[inline]
 fn mask_word(word: &mut [u8], wide: u64) {
@@ -60,8 +58,7 @@ fn mask_word(word: &mut [u8], wide: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::apply_mask;
-    use crate::mask::MaskKey;
+    use crate::mask::{MaskKey, apply_mask};
 
     #[test]
     fn equals_the_definition_at_every_length_and_phase() {
