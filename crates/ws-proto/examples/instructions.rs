@@ -16,11 +16,12 @@ const KEY: MaskKey = MaskKey([0x37, 0xfa, 0x21, 0x3d]);
 /// A case makes what it needs and answers the work to be counted.
 type Case = fn() -> Box<dyn FnMut()>;
 
-const CASES: [(&str, Case); 11] = [
+const CASES: [(&str, Case); 12] = [
     ("decode_binary_20", || decode(Opcode::Binary, &small())),
     ("decode_text_20", || decode(Opcode::Text, &small())),
     ("decode_text_1k", || decode(Opcode::Text, &ascii(1024))),
     ("decode_binary_16k", || decode(Opcode::Binary, &ascii(16 << 10))),
+    ("decode_4_fragments", || decode_fragments(&ascii(4 << 10), 4)),
     ("encode_binary_20", || encode(small())),
     ("encode_binary_16k", || encode(ascii(16 << 10))),
     ("encode_masked_1k", encode_masked),
@@ -59,9 +60,9 @@ fn ascii(length: usize) -> Vec<u8> {
 }
 
 /// A frame as a client sends it.
-fn masked_frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+fn masked_frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let header = FrameHeader {
-        fin: true,
+        fin,
         rsv: 0,
         opcode,
         mask: Some(KEY),
@@ -99,7 +100,24 @@ fn drain(send: &mut SendPath) {
 }
 
 fn decode(opcode: Opcode, payload: &[u8]) -> Box<dyn FnMut()> {
-    let frame = masked_frame(opcode, payload);
+    decode_wire(masked_frame(true, opcode, payload))
+}
+
+/// A text in so many frames (RFC 6455 §5.4).
+fn decode_fragments(payload: &[u8], count: usize) -> Box<dyn FnMut()> {
+    let parts: Vec<&[u8]> = payload.chunks(payload.len().div_ceil(count)).collect();
+    let frames = parts.iter().enumerate().map(|(number, part)| {
+        let opcode = if number == 0 {
+            Opcode::Text
+        } else {
+            Opcode::Continuation
+        };
+        masked_frame(number + 1 == count, opcode, part)
+    });
+    decode_wire(frames.flatten().collect())
+}
+
+fn decode_wire(frame: Vec<u8>) -> Box<dyn FnMut()> {
     let mut input = frame.clone();
     let mut path = ReceivePath::new(Role::Server, Arc::new(Config::server()));
     Box::new(move || {
@@ -145,7 +163,7 @@ fn utf8() -> Box<dyn FnMut()> {
 }
 
 fn echo(opcode: Opcode) -> Box<dyn FnMut()> {
-    let frame = masked_frame(opcode, &small());
+    let frame = masked_frame(true, opcode, &small());
     let mut input = frame.clone();
     let mut path = ReceivePath::new(Role::Server, Arc::new(Config::server()));
     let mut send = SendPath::server(Arc::new(Config::server()));

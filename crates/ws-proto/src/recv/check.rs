@@ -21,7 +21,7 @@ pub(super) struct OpenMessage {
 }
 
 /// Reads a header from the start of `bytes` and judges it. `None`: it is not complete.
-#[inline]
+#[inline(always)]
 pub(super) fn header(
     bytes: &[u8],
     role: Role,

@@ -209,47 +209,46 @@ impl Machine {
     /// Reads and judges a header; `None`: it is not complete, and its bytes are kept.
     #[inline]
     fn begin_frame(&mut self, input: &mut &mut [u8]) -> Result<Option<OpenFrame>, ProtocolError> {
+        if !matches!(self.state, State::Header { len: 0, .. }) {
+            return self.gather_header(input);
+        }
+        let limits = &self.config.limits;
+        match check::header(input, self.role, self.legal, self.message.as_ref(), limits)? {
+            Some((header, used)) => {
+                skip(input, used);
+                Ok(Some(self.open_frame(header)))
+            }
+            None => self.gather_header(input),
+        }
+    }
+
+    /// The same where the header is cut.
+    #[cold]
+    fn gather_header(&mut self, input: &mut &mut [u8]) -> Result<Option<OpenFrame>, ProtocolError> {
         let State::Header { bytes, len } = &mut self.state else {
             return Ok(None);
         };
         let kept = usize::from(*len);
-        let header = if kept == 0 {
-            check::header(
-                input,
-                self.role,
-                self.legal,
-                self.message.as_ref(),
-                &self.config.limits,
-            )?
-        } else {
-            None
-        };
-        let (header, used) = match header {
-            Some(found) => found,
-            None if input.is_empty() => return Ok(None),
-            None => {
-                // The header is cut: gather it. A header has at most 14 bytes, so what is copied beyond its end
-                // stays in the input.
-                let room = bytes.get_mut(kept..).unwrap_or_default();
-                let copied = room.len().min(input.len());
-                for (to, from) in room.iter_mut().zip(input.iter()) {
-                    *to = *from;
-                }
-                let gathered = bytes.get(..kept + copied).unwrap_or_default();
-                let limits = &self.config.limits;
-                match check::header(gathered, self.role, self.legal, self.message.as_ref(), limits)? {
-                    Some((header, header_len)) => (header, header_len.saturating_sub(kept)),
-                    None => {
-                        // Cannot exceed 14.
-                        *len = u8::try_from(kept + copied).unwrap_or_default();
-                        skip(input, copied);
-                        return Ok(None);
-                    }
-                }
+        // A header has at most 14 bytes, so what is copied beyond its end stays in the input.
+        let room = bytes.get_mut(kept..).unwrap_or_default();
+        let copied = room.len().min(input.len());
+        for (to, from) in room.iter_mut().zip(input.iter()) {
+            *to = *from;
+        }
+        let gathered = bytes.get(..kept + copied).unwrap_or_default();
+        let limits = &self.config.limits;
+        match check::header(gathered, self.role, self.legal, self.message.as_ref(), limits)? {
+            Some((header, header_len)) => {
+                skip(input, header_len.saturating_sub(kept));
+                Ok(Some(self.open_frame(header)))
             }
-        };
-        skip(input, used);
-        Ok(Some(self.open_frame(header)))
+            None => {
+                // Cannot exceed 14.
+                *len = u8::try_from(kept + copied).unwrap_or_default();
+                skip(input, copied);
+                Ok(None)
+            }
+        }
     }
 
     /// Notes what a judged header begins.
@@ -277,7 +276,7 @@ impl Machine {
                 coding = coded::coding(extensions, message, header.rsv);
             }
         }
-        let frame = OpenFrame {
+        OpenFrame {
             opcode: header.opcode,
             fin: header.fin,
             first,
@@ -285,9 +284,7 @@ impl Machine {
             missing,
             reserved: ReservedBits::from_first_byte(header.rsv),
             coding,
-        };
-        self.state = State::Payload(frame);
-        frame
+        }
     }
 
     /// Takes what has arrived of the payload of `frame`: unmasks it, and gathers it unless it is whole and can be
@@ -306,7 +303,9 @@ impl Machine {
         }
         let complete = here == frame.missing;
         if complete {
-            self.state = State::HEADER;
+            if !matches!(self.state, State::Header { len: 0, .. }) {
+                self.state = State::HEADER;
+            }
         } else {
             let key = frame.key.map(|key| key.rotated(here));
             self.state = State::Payload(OpenFrame {
