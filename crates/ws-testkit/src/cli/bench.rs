@@ -103,8 +103,9 @@ pub(crate) struct BenchArguments {
           num_args = 0..=1, require_equals = true)]
     connect_rate: Option<Option<f64>>,
 
-    /// Hold the connections after so many messages each (1 unless said), and tell the server's memory for each (with --pid)
-    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..), group = "load",
+    /// Hold the connections after so many messages each (1 unless said, or none), and tell the server's memory for each
+    /// (with --pid)
+    #[arg(long, value_name = "MESSAGES", group = "load",
           num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     idle: Option<u64>,
 
@@ -121,7 +122,7 @@ pub(crate) struct BenchArguments {
     warm_up: Duration,
 
     /// Messages on each connection (connects in all) instead of --seconds; no warm-up
-    #[arg(long, value_name = "N", conflicts_with_all = ["seconds", "warm_up"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["seconds", "warm_up"], value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
     /// Threads of load, which share the connections

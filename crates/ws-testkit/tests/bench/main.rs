@@ -181,6 +181,25 @@ async fn too_few_descriptors_are_told_before_anything_is_done() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn idle_connections_are_held_after_so_many_messages_or_none() {
+    let (_server, url) = echo_server().await;
+    let own = std::process::id().to_string();
+    for (idle, messages) in [("--idle=0", 0), ("--idle", 1), ("--idle=3", 3)] {
+        let arguments = ["-C", "20", "--seconds", "0.01", "--pid", &own, "--json"];
+        let ran = bench(&[&[url.as_str(), idle], &arguments[..]].concat()).await;
+        let report = json(&ran);
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+        assert_eq!(report["options"]["idle_after"], messages);
+        assert_eq!(
+            (&report["opened"], &report["answered"]),
+            (&20.into(), &(20 * messages).into())
+        );
+        assert!(report["idle_bytes_per_connection"].is_number(), "{report}");
+    }
+}
+
 #[tokio::test]
 async fn usage_errors_exit_2_with_the_reason_and_an_empty_stdout() {
     for (arguments, reason) in [
@@ -192,7 +211,8 @@ async fn usage_errors_exit_2_with_the_reason_and_an_empty_stdout() {
         ),
         (&["ws://localhost:1/", "--text", "--binary"], "--binary"),
         (&["ws://localhost:1/", "--deflate=level=10"], "level=10"),
-        (&["ws://localhost:1/", "--idle=0"], "--idle"),
+        (&["ws://localhost:1/", "--idle=-1"], "--idle"),
+        (&["ws://localhost:1/", "--count", "0"], "--count"),
         (&["ws://localhost:1/", "--fan-out", "--rate", "5"], "--fan-out"),
         (
             &["ws://localhost:1/", "--count", "5", "--seconds", "5"],
