@@ -16,7 +16,7 @@ use crate::role::Role;
 /// It keeps whatever is incomplete, so the caller never holds a remainder. How the input is cut does not change
 /// the events.
 ///
-/// Between messages it takes 24 bytes, and what extensions remember: what it works with, some 130 bytes and a buffer,
+/// Between messages, and once all input is discarded, it takes 24 bytes, and what extensions remember: what it works with, some 130 bytes and a buffer,
 /// can be taken from it ([`detach`](Self::detach)) and be lent to another one ([`attach`](Self::attach)). A path
 /// without such memory makes its own when input comes.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ enum Memory {
     Resting(Role, Box<Incoming>),
     /// All that is needed.
     Working(Box<Machine>),
+    /// Nothing, because all input is discarded; and what extensions have counted.
+    Stopped(Role, Option<Box<Incoming>>),
 }
 
 /// What a [`ReceivePath`] works with, blank: for a pool, so that idle connections hold none.
@@ -76,13 +78,22 @@ impl ReceivePath {
     /// The machine, made if there is none.
     #[inline]
     fn machine(&mut self) -> &mut Machine {
-        if self.is_detached() {
-            let machine = Box::new(Machine::new(self.role(), Arc::clone(&self.config)));
-            self.begin(machine);
+        if !matches!(self.memory, Memory::Working(_)) {
+            self.make();
         }
         match &mut self.memory {
             Memory::Working(machine) => machine,
-            Memory::Blank(_) | Memory::Resting(..) => unreachable!("it was made just now"),
+            _ => unreachable!("it was made just now"),
+        }
+    }
+
+    #[cold]
+    fn make(&mut self) {
+        let stopped = self.is_stopped();
+        let machine = Box::new(Machine::new(self.role(), Arc::clone(&self.config)));
+        self.begin(machine);
+        if stopped {
+            self.stop();
         }
     }
 
@@ -91,7 +102,7 @@ impl ReceivePath {
     fn working(&self) -> Option<&Machine> {
         match &self.memory {
             Memory::Working(machine) => Some(machine),
-            Memory::Blank(_) | Memory::Resting(..) => None,
+            _ => None,
         }
     }
 
@@ -100,7 +111,7 @@ impl ReceivePath {
     fn working_mut(&mut self) -> Option<&mut Machine> {
         match &mut self.memory {
             Memory::Working(machine) => Some(machine),
-            Memory::Blank(_) | Memory::Resting(..) => None,
+            _ => None,
         }
     }
 
@@ -108,7 +119,10 @@ impl ReceivePath {
     #[inline]
     fn begin(&mut self, machine: Box<Machine>) {
         let before = std::mem::replace(&mut self.memory, Memory::Working(machine));
-        if let (Memory::Resting(_, extensions), Memory::Working(machine)) = (before, &mut self.memory) {
+        let (Memory::Resting(_, extensions) | Memory::Stopped(_, Some(extensions))) = before else {
+            return;
+        };
+        if let Memory::Working(machine) = &mut self.memory {
             machine.take_up(extensions);
         }
     }
@@ -124,26 +138,52 @@ impl ReceivePath {
         &'s mut self,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'s>>, ProtocolError> {
+        if !matches!(self.memory, Memory::Working(_)) {
+            return self.next_without_memory(input);
+        }
+        self.machine().next(input)
+    }
+
+    /// The same for a path that makes its memory now, or needs none.
+    #[cold]
+    fn next_without_memory<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        if self.is_stopped() {
+            *input = &mut [];
+            return Ok(None);
+        }
         self.machine().next(input)
     }
 
     /// Discards all further input, as after our own decision to fail the connection (RFC 6455 §7.1.7).
     pub fn stop(&mut self) {
-        self.machine().stop();
+        let role = self.role();
+        match &mut self.memory {
+            Memory::Working(machine) => machine.stop(),
+            Memory::Stopped(..) => {}
+            Memory::Blank(_) => self.memory = Memory::Stopped(role, None),
+            // Its extensions have work under way to give up.
+            Memory::Resting(..) => self.machine().stop(),
+        }
     }
 
     /// Whether all further input is discarded: a Close frame arrived, or the peer broke a rule.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.working()
-            .is_some_and(|machine| matches!(machine.state, State::Discard))
+        match &self.memory {
+            Memory::Stopped(..) => true,
+            Memory::Working(machine) => machine.is_stopped(),
+            Memory::Blank(_) | Memory::Resting(..) => false,
+        }
     }
 
     /// Which end this is.
     #[must_use]
     pub fn role(&self) -> Role {
         match &self.memory {
-            Memory::Blank(role) | Memory::Resting(role, _) => *role,
+            Memory::Blank(role) | Memory::Resting(role, _) | Memory::Stopped(role, _) => *role,
             Memory::Working(machine) => machine.role,
         }
     }
@@ -157,6 +197,17 @@ impl ReceivePath {
 
 /// What a connection remembers, and the memory it works with.
 impl Machine {
+    /// Whether all further input is discarded.
+    fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Discard)
+    }
+
+    /// Forgets that input was discarded: for another connection.
+    fn begin_anew(&mut self) {
+        self.state = State::HEADER;
+        self.control = Vec::new();
+    }
+
     /// Goes on with what the extensions of a connection remember.
     fn take_up(&mut self, extensions: Box<Incoming>) {
         self.legal = extensions.legal;
@@ -214,14 +265,15 @@ impl ReceivePath {
 
 /// Memory.
 impl ReceivePath {
-    /// Whether there is nothing to work with: [`attach`](Self::attach) something, or the path makes its own.
+    /// Whether there is nothing to work with: [`attach`](Self::attach) something, or the path makes its own. Not so when
+    /// all input is discarded, which takes no memory.
     #[inline]
     #[must_use]
     pub fn is_detached(&self) -> bool {
-        !matches!(self.memory, Memory::Working(_))
+        matches!(self.memory, Memory::Blank(_) | Memory::Resting(..))
     }
 
-    /// Lends memory to work with. Returned unused if the path has some.
+    /// Lends memory to work with. Returned unused if the path has some, or needs none.
     #[inline]
     pub fn attach(&mut self, memory: ReceiveMemory) -> Option<ReceiveMemory> {
         if !self.is_detached() {
@@ -233,23 +285,28 @@ impl ReceivePath {
         None
     }
 
-    /// Takes the memory back if nothing has begun to arrive, and not all input is discarded. What the last event was
-    /// lent from is forgotten; what extensions remember stays.
+    /// Takes the memory back if nothing has begun to arrive, or all input is discarded. What the last event was lent from is
+    /// forgotten; what extensions remember stays.
     #[inline]
     pub fn detach(&mut self) -> Option<ReceiveMemory> {
         let machine = self.working_mut()?;
         machine.forget();
+        let stopped = machine.is_stopped();
+        if stopped {
+            machine.begin_anew();
+        }
         if !machine.is_blank() {
             return None;
         }
         let role = machine.role;
         let rest = match machine.lay_down() {
+            extensions if stopped => Memory::Stopped(role, extensions),
             Some(extensions) => Memory::Resting(role, extensions),
             None => Memory::Blank(role),
         };
         match std::mem::replace(&mut self.memory, rest) {
             Memory::Working(machine) => Some(ReceiveMemory(machine)),
-            Memory::Blank(_) | Memory::Resting(..) => None,
+            _ => None,
         }
     }
 
@@ -313,7 +370,7 @@ impl ReceivePath {
     #[must_use]
     pub fn decodes(&self) -> bool {
         match &self.memory {
-            Memory::Blank(_) => false,
+            Memory::Blank(_) | Memory::Stopped(..) => false,
             Memory::Resting(..) => true,
             Memory::Working(machine) => machine.extensions.is_some(),
         }
@@ -339,6 +396,7 @@ impl ReceivePath {
     pub fn inflated_bytes(&self) -> (u64, u64) {
         let extensions = match &self.memory {
             Memory::Blank(_) => None,
+            Memory::Stopped(_, extensions) => extensions.as_ref(),
             Memory::Resting(_, extensions) => Some(extensions),
             Memory::Working(machine) => machine.extensions.as_ref(),
         };

@@ -241,7 +241,33 @@ fn an_idle_path_gives_its_memory_back_and_another_goes_on_with_it() {
         ["FrameTooBig"],
         "its own limit"
     );
-    assert!(other.detach().is_none(), "it discards, and has to remember that");
+
+    // It discards from now on, for which it needs no memory.
+    let memory = other.detach().unwrap();
+    assert!(other.is_stopped() && !other.is_detached());
+    assert_eq!(events(&mut other, [&b"\x81\x05Hello"[..]]), Vec::<String>::new());
+    let memory = other.attach(memory).unwrap();
+    assert!(other.detach().is_none());
+    // With the memory of one that discards another one begins anew.
+    assert!(path.attach(memory).is_none());
+    assert_eq!(events(&mut path, [&wire[..]]), ["Text(\"in two parts\")"]);
+}
+
+#[test]
+fn a_path_that_is_stopped_discards_whatever_it_had() {
+    let wire = frame(true, Opcode::Text, b"in two parts");
+    for arrived in [0, 3, 10, wire.len()] {
+        let mut path = server(|_| ());
+        events(&mut path, wire[..arrived].chunks(arrived.max(1)));
+        path.stop();
+        path.stop();
+        assert_eq!(events(&mut path, [&wire[arrived..], &wire]), Vec::<String>::new());
+        assert!(path.is_stopped() && path.direct_room().is_none() && !path.is_unfinished());
+        assert_eq!(path.detach().is_some(), arrived > 0, "what had none takes none");
+        assert!(path.exchange(Vec::new()).is_empty() && path.is_stopped());
+        assert_eq!(path.received_direct(0), Ok(None));
+        assert_eq!(events(&mut path, [&wire[..]]), Vec::<String>::new());
+    }
 }
 
 #[test]
