@@ -21,8 +21,13 @@ fn config(role: Role, delivery: Delivery) -> Arc<Config> {
     Arc::new(config)
 }
 
-/// What comes out of `bytes`, which arrive in pieces of these lengths, over and over.
-fn events(mut path: ReceivePath, bytes: &[u8], pieces: &[usize]) -> Vec<String> {
+/// What comes out of `bytes`, which arrive in pieces of these lengths, over and over, and `between` them.
+fn events(
+    mut path: ReceivePath,
+    bytes: &[u8],
+    pieces: &[usize],
+    between: impl Fn(&mut ReceivePath),
+) -> Vec<String> {
     let mut seen = Vec::new();
     let mut bytes = bytes.to_vec();
     let mut rest = bytes.as_mut_slice();
@@ -44,8 +49,18 @@ fn events(mut path: ReceivePath, bytes: &[u8], pieces: &[usize]) -> Vec<String> 
             }
         }
         assert!(piece.is_empty(), "everything is consumed");
+        between(&mut path);
     }
     seen
+}
+
+/// The path gives its memory back and gets it again, unless it discards, and goes on gathering in another buffer.
+fn lend_anew(path: &mut ReceivePath) {
+    if let Some(memory) = path.detach() {
+        assert_eq!(path.attach(memory).is_some(), path.is_stopped());
+    }
+    let old = path.exchange(b"before".to_vec());
+    assert!(old.is_empty(), "what was gathered is in the other one");
 }
 
 /// Whole or cut, the events are the same. The first two bytes of the input say how it is cut.
@@ -55,12 +70,12 @@ fn frames(role: Role, data: &[u8], extensions: &Extensions) {
     };
     for delivery in [Delivery::Message, Delivery::Fragment] {
         let path = || ReceivePath::new(role, config(role, delivery)).with_extensions(extensions);
-        let whole = events(path(), bytes, &[]);
-        let cut = events(path(), bytes, &cuts.map(usize::from));
+        let whole = events(path(), bytes, &[], |_| ());
+        let cut = events(path(), bytes, &cuts.map(usize::from), lend_anew);
         assert_eq!(whole, cut, "the events depend on how the input was cut");
         assert_eq!(
             whole,
-            events(path(), bytes, &[1]),
+            events(path(), bytes, &[1], |_| ()),
             "the events depend on how the input was cut"
         );
     }
