@@ -24,3 +24,15 @@ pub(crate) fn count(work: impl FnOnce()) -> usize {
     work();
     STEPS.get() - before
 }
+
+/// Twice as many bytes of a head are twice as many steps for `read`, which gets the head.
+#[cfg(test)]
+pub(crate) fn assert_linear(read: impl Fn(&[u8])) {
+    let bytewise = |length: usize| {
+        let head = [b"GET / HTTP/1.1\r\nA: ", &vec![b'x'; length][..]].concat();
+        count(|| read(&head))
+    };
+    let (once, twice) = (bytewise(2_000), bytewise(4_000));
+    assert!((2_000..2_050).contains(&once), "{once}");
+    assert!((4_000..4_050).contains(&twice), "{twice}");
+}

@@ -28,14 +28,6 @@ impl Default for Buffer {
 }
 
 impl Buffer {
-    #[inline]
-    fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Text(text) => text.len(),
-        }
-    }
-
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -52,13 +44,12 @@ impl Buffer {
 }
 
 impl Assembly {
-    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.buffer.len() == self.start
+        self.len() == 0
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bytes().len()
+        self.buffer.bytes().len() - self.start
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

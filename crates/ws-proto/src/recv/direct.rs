@@ -91,7 +91,7 @@ impl Machine {
         let State::Payload(frame) = &self.state else {
             return false;
         };
-        let arrived = self.assembly.bytes().len();
+        let arrived = self.assembly.len();
         let data = !frame.opcode.is_control() && frame.coding == Coding::Plain;
         data && !self.lent && arrived >= LARGE_ARRIVED && frame.missing.saturating_add(arrived) >= LARGE
     }

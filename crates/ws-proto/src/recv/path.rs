@@ -28,14 +28,20 @@ pub struct ReceivePath {
 /// What a path has.
 #[derive(Debug)]
 enum Memory {
-    /// Nothing, and nothing to remember.
-    Blank(Role),
-    /// What extensions remember between messages.
-    Resting(Role, Box<Incoming>),
+    /// Nothing to work with.
+    Resting(Rest),
     /// All that is needed.
     Working(Box<Machine>),
-    /// Nothing, because all input is discarded; and what extensions have counted.
-    Stopped(Role, Option<Box<Incoming>>),
+}
+
+/// What a path remembers without memory to work with.
+#[derive(Debug)]
+struct Rest {
+    role: Role,
+    /// All input is discarded.
+    stopped: bool,
+    /// What extensions remember between messages, and have counted.
+    extensions: Option<Box<Incoming>>,
 }
 
 /// What a [`ReceivePath`] works with, blank: for a pool, so that idle connections hold none.
@@ -62,7 +68,11 @@ impl ReceivePath {
     pub fn new(role: Role, config: Arc<Config>) -> Self {
         Self {
             config,
-            memory: Memory::Blank(role),
+            memory: Memory::Resting(Rest {
+                role,
+                stopped: false,
+                extensions: None,
+            }),
         }
     }
 
@@ -70,7 +80,11 @@ impl ReceivePath {
     #[must_use]
     pub fn with_extensions(mut self, extensions: &Extensions) -> Self {
         if let Some(incoming) = extensions.incoming() {
-            self.memory = Memory::Resting(self.role(), incoming);
+            self.memory = Memory::Resting(Rest {
+                role: self.role(),
+                stopped: false,
+                extensions: Some(incoming),
+            });
         }
         self
     }
@@ -78,22 +92,13 @@ impl ReceivePath {
     /// The machine, made if there is none.
     #[inline]
     fn machine(&mut self) -> &mut Machine {
-        if !matches!(self.memory, Memory::Working(_)) {
-            self.make();
+        if let Memory::Resting(rest) = &self.memory {
+            let machine = Box::new(Machine::new(rest.role, Arc::clone(&self.config)));
+            self.begin(machine);
         }
         match &mut self.memory {
             Memory::Working(machine) => machine,
-            _ => unreachable!("it was made just now"),
-        }
-    }
-
-    #[cold]
-    fn make(&mut self) {
-        let stopped = self.is_stopped();
-        let machine = Box::new(Machine::new(self.role(), Arc::clone(&self.config)));
-        self.begin(machine);
-        if stopped {
-            self.stop();
+            Memory::Resting(_) => unreachable!("it was made just now"),
         }
     }
 
@@ -102,7 +107,7 @@ impl ReceivePath {
     fn working(&self) -> Option<&Machine> {
         match &self.memory {
             Memory::Working(machine) => Some(machine),
-            _ => None,
+            Memory::Resting(_) => None,
         }
     }
 
@@ -111,20 +116,22 @@ impl ReceivePath {
     fn working_mut(&mut self) -> Option<&mut Machine> {
         match &mut self.memory {
             Memory::Working(machine) => Some(machine),
-            _ => None,
+            Memory::Resting(_) => None,
         }
     }
 
     /// Works with a machine that is blank, for this end and its configuration.
     #[inline]
-    fn begin(&mut self, machine: Box<Machine>) {
-        let before = std::mem::replace(&mut self.memory, Memory::Working(machine));
-        let (Memory::Resting(_, extensions) | Memory::Stopped(_, Some(extensions))) = before else {
-            return;
-        };
-        if let Memory::Working(machine) = &mut self.memory {
-            machine.take_up(extensions);
+    fn begin(&mut self, mut machine: Box<Machine>) {
+        if let Memory::Resting(rest) = &mut self.memory {
+            if let Some(extensions) = rest.extensions.take() {
+                machine.take_up(extensions);
+            }
+            if rest.stopped {
+                machine.stop();
+            }
         }
+        self.memory = Memory::Working(machine);
     }
 
     /// The next event of `input`, which is advanced past it and unmasked in place. `Ok(None)`: all of `input` is
@@ -138,19 +145,7 @@ impl ReceivePath {
         &'s mut self,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'s>>, ProtocolError> {
-        if !matches!(self.memory, Memory::Working(_)) {
-            return self.next_without_memory(input);
-        }
-        self.machine().next(input)
-    }
-
-    /// The same for a path that makes its memory now, or needs none.
-    #[cold]
-    fn next_without_memory<'s, 'i: 's>(
-        &'s mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'s>>, ProtocolError> {
-        if self.is_stopped() {
+        if matches!(&self.memory, Memory::Resting(rest) if rest.stopped) {
             *input = &mut [];
             return Ok(None);
         }
@@ -159,13 +154,9 @@ impl ReceivePath {
 
     /// Discards all further input, as after our own decision to fail the connection (RFC 6455 §7.1.7).
     pub fn stop(&mut self) {
-        let role = self.role();
         match &mut self.memory {
             Memory::Working(machine) => machine.stop(),
-            Memory::Stopped(..) => {}
-            Memory::Blank(_) => self.memory = Memory::Stopped(role, None),
-            // Its extensions have work under way to give up.
-            Memory::Resting(..) => self.machine().stop(),
+            Memory::Resting(rest) => rest.stopped = true,
         }
     }
 
@@ -173,9 +164,8 @@ impl ReceivePath {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         match &self.memory {
-            Memory::Stopped(..) => true,
             Memory::Working(machine) => machine.is_stopped(),
-            Memory::Blank(_) | Memory::Resting(..) => false,
+            Memory::Resting(rest) => rest.stopped,
         }
     }
 
@@ -183,7 +173,7 @@ impl ReceivePath {
     #[must_use]
     pub fn role(&self) -> Role {
         match &self.memory {
-            Memory::Blank(role) | Memory::Resting(role, _) | Memory::Stopped(role, _) => *role,
+            Memory::Resting(rest) => rest.role,
             Memory::Working(machine) => machine.role,
         }
     }
@@ -270,7 +260,7 @@ impl ReceivePath {
     #[inline]
     #[must_use]
     pub fn is_detached(&self) -> bool {
-        matches!(self.memory, Memory::Blank(_) | Memory::Resting(..))
+        matches!(&self.memory, Memory::Resting(rest) if !rest.stopped)
     }
 
     /// Lends memory to work with. Returned unused if the path has some, or needs none.
@@ -298,15 +288,14 @@ impl ReceivePath {
         if !machine.is_blank() {
             return None;
         }
-        let role = machine.role;
-        let rest = match machine.lay_down() {
-            extensions if stopped => Memory::Stopped(role, extensions),
-            Some(extensions) => Memory::Resting(role, extensions),
-            None => Memory::Blank(role),
+        let rest = Rest {
+            role: machine.role,
+            stopped,
+            extensions: machine.lay_down(),
         };
-        match std::mem::replace(&mut self.memory, rest) {
+        match std::mem::replace(&mut self.memory, Memory::Resting(rest)) {
             Memory::Working(machine) => Some(ReceiveMemory(machine)),
-            _ => None,
+            Memory::Resting(_) => None,
         }
     }
 
@@ -370,8 +359,7 @@ impl ReceivePath {
     #[must_use]
     pub fn decodes(&self) -> bool {
         match &self.memory {
-            Memory::Blank(_) | Memory::Stopped(..) => false,
-            Memory::Resting(..) => true,
+            Memory::Resting(rest) => rest.extensions.is_some() && !rest.stopped,
             Memory::Working(machine) => machine.extensions.is_some(),
         }
     }
@@ -395,9 +383,7 @@ impl ReceivePath {
     #[must_use]
     pub fn inflated_bytes(&self) -> (u64, u64) {
         let extensions = match &self.memory {
-            Memory::Blank(_) => None,
-            Memory::Stopped(_, extensions) => extensions.as_ref(),
-            Memory::Resting(_, extensions) => Some(extensions),
+            Memory::Resting(rest) => rest.extensions.as_ref(),
             Memory::Working(machine) => machine.extensions.as_ref(),
         };
         extensions.map_or((0, 0), |extensions| extensions.inflated_bytes())

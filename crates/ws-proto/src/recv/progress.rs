@@ -65,6 +65,6 @@ impl Machine {
 
     /// Bytes that are held for what is incomplete.
     pub(super) fn buffered(&self) -> usize {
-        self.assembly.bytes().len() + self.control.len()
+        self.assembly.len() + self.control.len()
     }
 }
