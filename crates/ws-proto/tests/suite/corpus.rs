@@ -5,17 +5,22 @@ use std::time::Instant;
 
 use ws_proto::fuzzing;
 
-/// Runs `target` over every file of its corpus.
-fn replay(name: &str, target: impl Fn(&[u8])) {
+/// The saved inputs of a target.
+pub(crate) fn saved(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/corpus")
         .join(name);
-    let mut files = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        target(&std::fs::read(entry.unwrap().path()).unwrap());
-        files += 1;
-    }
-    assert!(files > 0, "the corpus of {name} is empty");
+    let files = std::fs::read_dir(&folder).unwrap();
+    let inputs: Vec<_> = files
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(!inputs.is_empty(), "the corpus of {name} is empty");
+    inputs
+}
+
+/// Runs `target` over every file of its corpus.
+fn replay(name: &str, target: impl Fn(&[u8])) {
+    saved(name).iter().for_each(|input| target(input));
 }
 
 #[test]

@@ -1,21 +1,7 @@
 //! The fuzz targets over their saved corpus, and over bytes made up from seeds.
 
-use std::path::PathBuf;
-
 use super::noise;
-
-/// The saved inputs of a target.
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/corpus")
-        .join(target);
-    let files = std::fs::read_dir(directory).unwrap();
-    let inputs: Vec<_> = files
-        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
-        .collect();
-    assert!(!inputs.is_empty());
-    inputs
-}
+use crate::corpus::saved;
 
 /// Each input with a few bytes changed, `count` times.
 fn mutated(inputs: &[Vec<u8>], count: u32) -> impl Iterator<Item = Vec<u8>> {
@@ -35,18 +21,18 @@ fn mutated(inputs: &[Vec<u8>], count: u32) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn anything_inflates_or_fails_within_its_limits() {
-    let saved = corpus("inflate_anything");
-    saved.iter().for_each(|input| ws_proto::inflate_anything(input));
-    mutated(&saved, 150).for_each(|input| ws_proto::inflate_anything(&input));
+    let inputs = saved("inflate_anything");
+    inputs.iter().for_each(|input| ws_proto::inflate_anything(input));
+    mutated(&inputs, 150).for_each(|input| ws_proto::inflate_anything(&input));
     (0..300).for_each(|seed| ws_proto::inflate_anything(&noise(seed as usize % 97, seed)));
 }
 
 #[test]
 fn what_is_compressed_on_any_terms_comes_back() {
-    let saved = corpus("deflate_there_and_back");
-    saved
+    let inputs = saved("deflate_there_and_back");
+    inputs
         .iter()
         .for_each(|input| ws_proto::deflate_there_and_back(input));
-    mutated(&saved, 40).for_each(|input| ws_proto::deflate_there_and_back(&input));
+    mutated(&inputs, 40).for_each(|input| ws_proto::deflate_there_and_back(&input));
     (0..40).for_each(|seed| ws_proto::deflate_there_and_back(&noise(1500, seed)));
 }
