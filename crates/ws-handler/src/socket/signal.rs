@@ -97,13 +97,12 @@ impl Signal {
         self.flags.fetch_and(!flags, Ordering::AcqRel) & flags
     }
 
-    /// Says whom to wake from now on. The caller checks the flags once more after this call.
-    pub fn register(&self, waker: &Waker) {
-        let mut slot = self.slot();
-        match slot.as_mut() {
-            Some(known) => known.clone_from(waker),
-            None => *slot = Some(waker.clone()),
-        }
+    /// Says whom to wake from now on. The caller checks the flags once more after this call. For the connection alone,
+    /// which remembers whom it said last.
+    pub(crate) fn register(&self, waker: &Waker) {
+        // Dropped outside the lock: the last clone of a waker may run foreign code.
+        let before = self.slot().replace(waker.clone());
+        drop(before);
     }
 
     /// The waker is replaced whole, so the slot is sound even if a thread died holding the lock.

@@ -222,11 +222,12 @@ impl Topic {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::{Context, Wake, Waker};
     use std::thread;
 
-    use ws_handler::Signal;
-    use ws_proto::Config;
+    use tokio::io::DuplexStream;
+    use ws_handler::{Link, ReadBuffer, Signal};
+    use ws_proto::{Config, ReceivePath, Role, SendPath};
 
     use super::*;
 
@@ -234,6 +235,20 @@ mod tests {
         let mut config = Config::server();
         (config.limits.soft_queue, config.limits.hard_queue) = (1 << 10, 1 << 12);
         Arc::new(Outbox::new(session, Arc::new(Signal::new()), Arc::new(config)))
+    }
+
+    /// A connection that waits, and that the signal of this mailbox wakes.
+    fn waiting(outbox: &Outbox, waker: &Waker) -> (Link<DuplexStream>, DuplexStream) {
+        let config = Arc::new(Config::server());
+        let (near, far) = tokio::io::duplex(16);
+        let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
+        let mut link = Link::new(near, SendPath::server(config), Arc::clone(outbox.signal()));
+        let mut cx = Context::from_waker(waker);
+        assert!(
+            link.poll_wake(&mut cx, &mut receive, &mut ReadBuffer::new())
+                .is_pending()
+        );
+        (link, far)
     }
 
     fn count(outbox: &Outbox) -> usize {
@@ -272,11 +287,11 @@ mod tests {
             }
         }
 
-        let (hub, rung) = (Hub::new(), Arc::default());
+        let (hub, rung, mut connections) = (Hub::new(), Arc::default(), Vec::new());
         for session in [70, 3, 1, 100, 42] {
             let one = outbox(session);
-            one.signal()
-                .register(&Waker::from(Arc::new(Bell(session, Arc::clone(&rung)))));
+            let bell = Arc::new(Bell(session, Arc::clone(&rung)));
+            connections.push(waiting(&one, &Waker::from(bell)));
             hub.subscribe(&one, "t", Overflow::default()).unwrap();
         }
         hub.publish("t", &PreparedMessage::text("x"));

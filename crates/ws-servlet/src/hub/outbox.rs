@@ -70,7 +70,7 @@ impl Outbox {
         self.session
     }
 
-    pub(crate) fn signal(&self) -> &Signal {
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
     }
 

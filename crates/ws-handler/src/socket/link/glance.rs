@@ -50,7 +50,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
     /// account and its timers are. `false` when there is something to do at once.
     pub(super) fn park_again(&mut self, cx: &Context<'_>) -> bool {
         self.arm_sent();
-        self.signal.register(cx.waker());
+        self.listen(cx.waker());
         self.signal.peek(u8::MAX) == 0
     }
 }

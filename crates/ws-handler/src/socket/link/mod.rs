@@ -25,6 +25,7 @@ pub use wake::Wake;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
@@ -89,6 +90,8 @@ pub struct Link<IO = Io> {
     timers: Timers,
     tcp: TcpClosing,
     signal: Arc<Signal>,
+    /// Whom the signal wakes: the waker that it was given last.
+    listener: Option<Waker>,
     entry: Entry,
     /// Why the connection was lost, if it was.
     cause: Option<Box<Cause>>,
@@ -163,6 +166,7 @@ impl<IO> Link<IO> {
             send,
             tcp: TcpClosing::new(),
             signal,
+            listener: None,
             entry: Entry::default(),
             cause: None,
             fault: None,
@@ -398,6 +402,16 @@ impl<IO> Link<IO> {
                 // There is none, so it is taken.
                 self.send.attach(memory);
             }
+        }
+    }
+
+    /// Has the signal wake `waker` from now on; the flags are to be looked at once more after this call. The lock of the
+    /// signal is taken only where the task is another than before.
+    #[inline]
+    fn listen(&mut self, waker: &Waker) {
+        if !self.listener.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.signal.register(waker);
+            self.listener = Some(waker.clone());
         }
     }
 

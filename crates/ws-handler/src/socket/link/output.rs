@@ -249,7 +249,7 @@ impl<IO: AsyncWrite + Unpin> Link<IO> {
         // A callback that waits for room waits as long as the peer likes.
         self.send.end_turn();
         self.arm_output();
-        self.signal.register(cx.waker());
+        self.listen(cx.waker());
         self.signal.peek(Signal::DEADLINE | Signal::KILL) == 0
     }
 

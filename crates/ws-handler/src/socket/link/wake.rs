@@ -351,7 +351,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Link<IO> {
             self.turn.owe();
             self.arm_output();
         }
-        self.signal.register(cx.waker());
+        self.listen(cx.waker());
         self.signal.peek(u8::MAX) == 0
     }
 }
@@ -385,6 +385,47 @@ fn answer<IO>(link: &mut Link<IO>, receive: &mut ReceivePath, buffer: &mut ReadB
         if let Some(fault) = fault {
             link.fail(fault);
             receive.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{self, Waker};
+
+    use ws_proto::{Config, Role, SendPath};
+
+    use super::*;
+
+    struct Count(AtomicUsize);
+
+    impl task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A connection may be polled by one task, then by another, and by the first again.
+    #[tokio::test]
+    async fn a_signal_wakes_who_polled_last() {
+        let config = Arc::new(Config::server());
+        let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
+        let mut buffer = ReadBuffer::new();
+        let signal = Arc::new(Signal::new());
+        let (near, _far) = tokio::io::duplex(64);
+        let mut link = Link::new(near, SendPath::server(config), Arc::clone(&signal));
+        let tasks = [(); 2].map(|()| Arc::new(Count(AtomicUsize::new(0))));
+        let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::SeqCst));
+        for (task, expected) in [(0, [1, 0]), (0, [2, 0]), (1, [2, 1]), (0, [3, 1]), (1, [3, 2])] {
+            let waker = Waker::from(Arc::clone(&tasks[task]));
+            let mut cx = Context::from_waker(&waker);
+            assert!(link.poll_wake(&mut cx, &mut receive, &mut buffer).is_pending());
+            signal.raise(Signal::MAIL);
+            assert_eq!(woken(), expected);
+            let wake = link.poll_wake(&mut cx, &mut receive, &mut buffer);
+            assert!(matches!(wake, Poll::Ready(Wake::Mail)), "{wake:?}");
         }
     }
 }

@@ -40,8 +40,8 @@ pub(crate) struct Entry {
 struct Place {
     wheel: Arc<Wheel>,
     node: u32,
-    /// When it rings.
-    tick: u64,
+    /// When it rings. A wheel turns for 8 years before its ticks need more bits.
+    tick: u32,
 }
 
 impl Entry {
@@ -52,12 +52,14 @@ impl Entry {
     pub(crate) fn arm(&mut self, deadline: Instant, signal: &Arc<Signal>) {
         if let Some(place) = &self.place {
             // Less than a slot after the deadline: no slot in between would do better.
-            if place.wheel.time_of(place.tick) < deadline + GRANULARITY && !place.wheel.is_dead() {
+            if place.wheel.time_of(place.tick.into()) < deadline + GRANULARITY && !place.wheel.is_dead() {
                 return;
             }
             self.disarm(signal);
         }
-        self.place = Wheel::of_this_thread().and_then(|wheel| wheel.insert(deadline, signal));
+        let insert = || Wheel::of_this_thread()?.insert(deadline, signal);
+        // Another wheel follows one that has come to its last tick.
+        self.place = insert().or_else(insert);
     }
 
     /// Whether it will ring.
@@ -68,7 +70,11 @@ impl Entry {
     /// Takes the entry out of the wheel, if it is in one. To be called when it has rung, too.
     pub(crate) fn disarm(&mut self, signal: &Arc<Signal>) {
         if let Some(place) = self.place.take() {
-            let removed = place.wheel.lock().slots.remove(place.node, place.tick, signal);
+            let removed = place
+                .wheel
+                .lock()
+                .slots
+                .remove(place.node, place.tick.into(), signal);
             // Dropped outside the lock.
             drop(removed);
         }
@@ -78,7 +84,7 @@ impl Entry {
 struct Wheel {
     origin: Instant,
     state: Mutex<State>,
-    /// The ticker's runtime has ended: nothing here will ring again.
+    /// The ticker's runtime has ended, or no later tick can be told: nothing more is to be armed here.
     dead: AtomicBool,
 }
 
@@ -159,6 +165,13 @@ impl Wheel {
             state.slots.skip_to(self.tick_now());
         }
         let (node, tick) = state.slots.insert(self.tick_of(deadline), Arc::clone(signal))?;
+        let Ok(short) = u32::try_from(tick) else {
+            self.dead.store(true, Ordering::Relaxed);
+            let removed = state.slots.remove(node, tick, signal);
+            drop(state);
+            drop(removed);
+            return None;
+        };
         let ticker = if tick < state.sleeps_until {
             state.ticker.take()
         } else {
@@ -171,7 +184,7 @@ impl Wheel {
         Some(Place {
             wheel: self,
             node,
-            tick,
+            tick: short,
         })
     }
 }

@@ -108,6 +108,26 @@ async fn a_disarmed_entry_leaves_the_wheel_and_a_stale_one_does_no_harm() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn another_wheel_follows_one_that_has_come_to_its_last_tick() {
+    let signal = Arc::new(Signal::new());
+    let mut entry = Entry::default();
+    entry.arm(Instant::now() + Duration::from_secs(1), &signal);
+    let wheel = |entry: &Entry| entry.place.as_ref().map(|place| Arc::clone(&place.wheel));
+    let first = wheel(&entry).unwrap();
+    entry.disarm(&signal);
+    // All ticks but the last have passed.
+    first.lock().slots.skip_to(u64::from(u32::MAX) - 1);
+    entry.arm(Instant::now() + Duration::from_secs(1), &signal);
+    assert!(Arc::ptr_eq(&first, &wheel(&entry).unwrap()) && entry.is_armed());
+    entry.disarm(&signal);
+    first.lock().slots.skip_to(u64::from(u32::MAX));
+    entry.arm(Instant::now() + Duration::from_secs(1), &signal);
+    assert!(!Arc::ptr_eq(&first, &wheel(&entry).unwrap()) && entry.is_armed());
+    assert_eq!(first.lock().slots.armed(), 0);
+    rung(&signal).await;
+}
+
 #[test]
 fn a_new_runtime_on_the_same_thread_gets_a_new_ticker() {
     for _ in 0..2 {
