@@ -103,7 +103,7 @@ pub use hits::{ConnectionLimitHits, ServerLimitHits};
 pub use http1::{HeadLimits, HeadReader, RequestHead, ResponseBody, encode_request, encode_response};
 #[cfg(feature = "hyper")]
 pub use hyper_upgrade::HyperService;
-pub use io::{Duplex, Io};
+pub use io::{Bypass, Duplex, Io, SharedTcp};
 pub use negotiated::Negotiated;
 pub use random::RandomMasks;
 pub use roster::StopSummary;

@@ -10,7 +10,8 @@ use std::task::Waker;
 use crate::hits::Limit;
 use crate::ledger::Ledger;
 
-/// Wakes one connection and says why. Shared as `Arc<Signal>`; every method may be called from any thread.
+/// Wakes one connection, and no second one, and says why. Shared as `Arc<Signal>`; every method may be called from any
+/// thread.
 ///
 /// Flags stay set until the connection takes them, so a signal that comes while the connection is busy is not
 /// lost, and any number of equal signals before that count as one.
@@ -99,9 +100,15 @@ impl Signal {
 
     /// Says whom to wake from now on. The caller checks the flags once more after this call. For the connection alone,
     /// which remembers whom it said last.
-    pub(crate) fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&self, waker: Waker) {
         // Dropped outside the lock: the last clone of a waker may run foreign code.
-        let before = self.slot().replace(waker.clone());
+        let before = self.slot().replace(waker);
+        drop(before);
+    }
+
+    /// Wakes nobody from now on: the connection is gone, and who keeps its signal keeps no task.
+    pub(crate) fn unregister(&self) {
+        let before = self.slot().take();
         drop(before);
     }
 
@@ -132,7 +139,7 @@ mod tests {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let signal = Signal::new();
         signal.raise(Signal::STOP);
-        signal.register(&Waker::from(Arc::clone(&count)));
+        signal.register(Waker::from(Arc::clone(&count)));
         assert_eq!(
             signal.take(Signal::STOP | Signal::MAIL),
             Signal::STOP,

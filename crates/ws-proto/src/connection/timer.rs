@@ -233,6 +233,20 @@ impl Timers {
         self.start(Timer::Write);
     }
 
+    /// A data frame was sent at `at`, past the send path, which knows nothing of it
+    /// ([`SendPath::may_be_bypassed`](crate::SendPath::may_be_bypassed)).
+    pub fn on_data_bypassed(&mut self, at: Instant) {
+        let elapsed = at.saturating_duration_since(self.base).as_millis();
+        let at = Tick::try_from(elapsed).map_or(self.now, |tick| tick.saturating_add(1));
+        if let Some(since) = self
+            .since
+            .get_mut(Timer::Idle as usize)
+            .filter(|since| **since != 0)
+        {
+            *since = at.max(*since);
+        }
+    }
+
     /// Looks at what became of the connection in this wakeup: starts and stops what depends on it.
     pub fn follow(&mut self, receive: &ReceivePath, send: &SendPath, tcp: &TcpClosing) {
         self.follow_sent(send, tcp);

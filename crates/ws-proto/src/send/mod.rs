@@ -2,8 +2,8 @@
 //!
 //! Here: the path itself and whole messages. Beside it: fragmented messages in `fragment`, pings and pongs in
 //! `control`, the closing handshake in `close`, payloads that are not copied in `large`, small ones that need no
-//! second thought in `short`, the way to the transport in `output`. When to write, and what the peer's frames mean, is
-//! not decided here.
+//! second thought in `short`, the way to the transport in `output`, past the queue in `bypass`. When to write, and what
+//! the peer's frames mean, is not decided here.
 
 mod backlog;
 mod closing;
@@ -12,6 +12,7 @@ mod options;
 mod prepared;
 mod queue;
 
+mod bypass;
 mod close;
 mod coded;
 mod control;

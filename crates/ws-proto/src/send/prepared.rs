@@ -153,7 +153,7 @@ impl PreparedMessage {
         frame.get(*header_len..).unwrap_or_default()
     }
 
-    /// The unmasked frame, header and payload.
+    /// The unmasked frame, header and payload: what a server without extensions sends.
     #[must_use]
     pub fn frame(&self) -> &Bytes {
         &self.encoded.frame

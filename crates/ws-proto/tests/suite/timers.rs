@@ -440,6 +440,26 @@ fn a_clock_that_goes_back_fires_nothing() {
 }
 
 #[test]
+fn a_frame_past_the_send_path_counts_from_when_it_was_sent() {
+    let start = origin();
+    let mut config = untimed();
+    config.timeouts.idle = Some(seconds(10));
+    let mut bare = Bare::new(config, start);
+    bare.timers.on_data_bypassed(start + seconds(7));
+    // Told late, and not in order.
+    bare.timers.handle_time(start + seconds(9));
+    bare.timers.on_data_bypassed(start + seconds(3));
+    assert_eq!(bare.timers.next_deadline(), Some(start + seconds(17)));
+    assert_eq!(bare.timers.handle_timeout(start + seconds(16)), None);
+    assert_eq!(
+        bare.timers.handle_timeout(start + seconds(17)),
+        Some(Timeout::Idle)
+    );
+    bare.timers.on_data_bypassed(start + seconds(18));
+    assert_eq!(bare.timers.next_deadline(), None, "it is over");
+}
+
+#[test]
 fn a_period_of_nothing_does_not_spin() {
     let start = origin();
     let mut config = untimed();

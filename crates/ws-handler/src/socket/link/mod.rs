@@ -10,7 +10,8 @@ mod clock;
 mod output;
 mod turn;
 
-// 2: the end
+// 2: the end; what is written past a link
+mod bypass;
 mod ending;
 mod panic;
 
@@ -156,7 +157,7 @@ impl From<Cause> for SocketError {
 }
 
 impl<IO> Link<IO> {
-    /// A link over a stream whose opening handshake is done.
+    /// A link over a stream whose opening handshake is done. The signal is this link's alone.
     ///
     /// `send` is `SendPath::server(config)`, or `SendPath::client(config, Box::new(RandomMasks::new()?))`.
     pub fn new(io: IO, send: SendPath, signal: Arc<Signal>) -> Self {
@@ -409,10 +410,16 @@ impl<IO> Link<IO> {
     /// signal is taken only where the task is another than before.
     #[inline]
     fn listen(&mut self, waker: &Waker) {
-        if !self.listener.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            self.signal.register(waker);
-            self.listener = Some(waker.clone());
+        match &self.listener {
+            Some(known) if known.will_wake(waker) => {}
+            _ => self.listen_anew(waker),
         }
+    }
+
+    #[cold]
+    fn listen_anew(&mut self, waker: &Waker) {
+        self.signal.register(waker.clone());
+        self.listener = Some(waker.clone());
     }
 
     /// An error if the connection is lost.
@@ -457,6 +464,7 @@ impl<IO> Drop for Link<IO> {
             large::forget();
         }
         self.entry.disarm(&self.signal);
+        self.signal.unregister();
     }
 }
 

@@ -414,7 +414,7 @@ mod tests {
         let mut receive = ReceivePath::new(Role::Server, Arc::clone(&config));
         let mut buffer = ReadBuffer::new();
         let signal = Arc::new(Signal::new());
-        let (near, _far) = tokio::io::duplex(64);
+        let (near, far) = tokio::io::duplex(64);
         let mut link = Link::new(near, SendPath::server(config), Arc::clone(&signal));
         let tasks = [(); 2].map(|()| Arc::new(Count(AtomicUsize::new(0))));
         let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::SeqCst));
@@ -427,5 +427,8 @@ mod tests {
             let wake = link.poll_wake(&mut cx, &mut receive, &mut buffer);
             assert!(matches!(wake, Poll::Ready(Wake::Mail)), "{wake:?}");
         }
+        drop((link, far));
+        // Its signal lives on in handles, and keeps no task.
+        assert!(tasks.iter().all(|task| Arc::strong_count(task) == 1));
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 /// Waits until the signal's deadline flag is set, and takes it.
 async fn rung(signal: &Signal) {
     std::future::poll_fn(|cx| {
-        signal.register(cx.waker());
+        signal.register(cx.waker().clone());
         if signal.take(Signal::DEADLINE) != 0 {
             Poll::Ready(())
         } else {

@@ -1,19 +1,22 @@
 //! The byte stream below a WebSocket, behind one name.
 //!
 //! Here: [`Io`], which keeps a TCP stream as it is and boxes anything else, so that endpoints and sessions need
-//! no I/O type parameter. Not here: framing and timers (`socket`), accepting and dialling (`server`, `client`).
+//! no I/O type parameter. Beside it: a TCP stream that others write to as well (`shared`). Not here: framing and
+//! timers (`socket`), accepting and dialling (`server`, `client`).
+
+mod shared;
+
+pub use shared::{Bypass, SharedTcp};
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-#[cfg(target_os = "linux")]
-use std::task::ready;
 use std::task::{Context, Poll};
 
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty, sink};
 use tokio::net::TcpStream;
 
 /// Where the empty slice of [`end_follows`] points.
@@ -39,16 +42,11 @@ fn last_bytes<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
 fn poll_write_last(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
     use rustix::net::{SendFlags, send};
 
-    loop {
-        ready!(stream.poll_write_ready(cx))?;
-        let written = stream.try_io(Interest::WRITABLE, || {
+    shared::poll_try_write(stream, cx, |stream| {
+        stream.try_io(Interest::WRITABLE, || {
             Ok(send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-        });
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            written => return Poll::Ready(written),
-        }
-    }
+        })
+    })
 }
 
 /// Anything a WebSocket can run over: an ordered, reliable stream of bytes in both directions.
@@ -73,6 +71,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Duplex for T {}
 pub enum Io {
     /// A TCP stream, polled directly.
     Tcp(TcpStream),
+    /// A TCP stream that is also written to past its connection.
+    Shared(SharedTcp),
     /// Any other stream (TLS, an HTTP/2 stream, an in-memory pipe), polled through one virtual call.
     Boxed(Box<dyn Duplex>),
 }
@@ -83,20 +83,23 @@ impl Io {
         Self::Boxed(Box::new(stream))
     }
 
-    /// The address of the peer, when the stream is TCP and still knows it.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
+    /// The TCP stream, if it is one.
+    fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Tcp(stream) => Some(stream),
+            Self::Shared(shared) => Some(shared.stream()),
             Self::Boxed(_) => None,
         }
     }
 
+    /// The address of the peer, when the stream is TCP and still knows it.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp()?.peer_addr().ok()
+    }
+
     /// The local address, when the stream is TCP and still knows it.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Boxed(_) => None,
-        }
+        self.tcp()?.local_addr().ok()
     }
 
     /// Turns Nagle's algorithm off (`true`) or on. Does nothing for boxed streams.
@@ -108,19 +111,27 @@ impl Io {
     ///
     /// What the operating system answers, for instance on a stream that is no longer connected.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nodelay(nodelay),
-            Self::Boxed(_) => Ok(()),
-        }
+        self.tcp().map_or(Ok(()), |stream| stream.set_nodelay(nodelay))
     }
-}
 
-impl Io {
     /// Whether Nagle's algorithm is off. Boxed streams have none, as far as we know.
     pub(crate) fn nodelay(&self) -> io::Result<bool> {
-        match self {
-            Self::Tcp(stream) => stream.nodelay(),
-            Self::Boxed(_) => Ok(true),
+        self.tcp().map_or(Ok(true), TcpStream::nodelay)
+    }
+
+    /// A second way to write to this stream. `None` if it is no TCP stream, or has one already.
+    pub(crate) fn bypass(&mut self) -> Option<Bypass> {
+        // In a box that takes no memory, for the moment.
+        match std::mem::replace(self, Self::boxed(tokio::io::join(empty(), sink()))) {
+            Self::Tcp(stream) => {
+                let (shared, bypass) = SharedTcp::new(stream);
+                *self = Self::Shared(shared);
+                Some(bypass)
+            }
+            other => {
+                *self = other;
+                None
+            }
         }
     }
 }
@@ -135,6 +146,7 @@ impl fmt::Debug for Io {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => f.debug_tuple("Io::Tcp").field(stream).finish(),
+            Self::Shared(shared) => f.debug_tuple("Io::Shared").field(shared).finish(),
             Self::Boxed(_) => f.write_str("Io::Boxed(..)"),
         }
     }
@@ -144,6 +156,7 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Shared(shared) => shared.poll_read(cx, buf),
             Self::Boxed(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -153,6 +166,7 @@ impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Shared(shared) => shared.poll_write(cx, bytes),
             Self::Boxed(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -164,11 +178,12 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         #[cfg(target_os = "linux")]
-        if let (Self::Tcp(stream), Some(bytes)) = (&*this, last_bytes(slices)) {
+        if let (Some(stream), Some(bytes)) = (this.tcp(), last_bytes(slices)) {
             return poll_write_last(stream, cx, bytes);
         }
         match this {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Shared(shared) => shared.poll_write_vectored(cx, slices),
             Self::Boxed(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -176,6 +191,7 @@ impl AsyncWrite for Io {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Shared(_) => true,
             Self::Boxed(stream) => stream.is_write_vectored(),
         }
     }
@@ -183,6 +199,8 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            // TCP streams hold nothing back.
+            Self::Shared(_) => Poll::Ready(Ok(())),
             Self::Boxed(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -190,6 +208,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Shared(shared) => Poll::Ready(shared.shut_down()),
             Self::Boxed(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
