@@ -1,18 +1,21 @@
-//! The mailbox of one session: what other tasks and topics want sent, until the connection's own task sends it.
+//! The mailbox of one session: what other tasks and topics want sent, until it is sent.
 //!
-//! Bounded in bytes. Does not send anything: the session does, when its [`Signal`] rings. Topics are in `hub`.
+//! Bounded in bytes. The session sends what is in it, when its [`Signal`] rings; or somebody writes it past the
+//! connection while that waits (`gate`). Not here: what is under the lock (`state`), topics (`hub`).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
-use ws_handler::Signal;
+use ws_handler::{Bypass, Signal};
 use ws_proto::{CloseCode, Config, MAX_CONTROL_PAYLOAD, Message, PreparedMessage, UseError};
 
 use super::Topic;
+use super::gate::Passed;
 use super::mail::{Mail, Offered, Overflow};
-use super::queue::Queue;
+use super::state::{Phase, State};
 
 /// The mailbox itself, shared by the session and every handle to it.
 pub(crate) struct Outbox {
@@ -23,27 +26,6 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Rings when the queue falls to the soft limit and when the session ends.
     room: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    queue: Queue,
-    /// Weight of everything in `queue`.
-    weight: usize,
-    /// Publications thrown away so far.
-    dropped: u64,
-    topics: Vec<Arc<Topic>>,
-    phase: Phase,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Open,
-    /// A close is queued: nothing more goes in behind it.
-    Closing,
-    /// The session has ended: nothing goes in and nothing is subscribed.
-    Ended,
 }
 
 impl Outbox {
@@ -129,10 +111,18 @@ impl Outbox {
     }
 
     /// Queues a publication, or does what `overflow` says. Never waits for anything but a short lock.
-    pub(crate) fn offer(&self, message: &PreparedMessage, overflow: Overflow) -> Offered {
+    ///
+    /// With it whether the caller now owes this mailbox a [`write_past`](Self::write_past) or a
+    /// [`hand_over`](Self::hand_over), and the runtime of the connection, where that is best done. `None`: the task of the
+    /// connection was woken, or somebody else owes that already.
+    pub(crate) fn offer(
+        &self,
+        message: &PreparedMessage,
+        overflow: Overflow,
+    ) -> (Offered, Option<runtime::Id>) {
         let mut state = self.lock();
         if state.phase != Phase::Open {
-            return Offered::Gone;
+            return (Offered::Gone, None);
         }
         let mail = Mail::Published(message.clone());
         let offered = if state.has_room(&mail, self.hard()) {
@@ -142,10 +132,10 @@ impl Outbox {
             state.dropped += 1;
             self.signal.count_full_queue();
             match overflow {
-                Overflow::DropNewest => return Offered::Dropped,
+                Overflow::DropNewest => return (Offered::Dropped, None),
                 Overflow::DropOldest => {
                     if !state.make_room(&mail, self.hard()) {
-                        return Offered::Dropped;
+                        return (Offered::Dropped, None);
                     }
                     state.push(mail);
                     Offered::Dropped
@@ -156,24 +146,83 @@ impl Outbox {
                 }
             }
         };
+        if state.gate.is_open() && offered != Offered::Closed {
+            let promised = std::mem::replace(&mut state.promised, true);
+            let home = state.gate.home().filter(|_| !promised);
+            return (offered, home.map(Handle::id));
+        }
         drop(state);
         self.signal.raise(Signal::MAIL);
-        offered
+        (offered, None)
+    }
+
+    /// Writes publications to the stream of a connection that waits, once: what the stream does not take is left to the
+    /// connection's task. Returns the weight of what was written, and whether more may be written so: that is owed still.
+    pub(super) fn write_past(&self, now: Instant) -> (usize, bool) {
+        let mut state = self.lock();
+        if !state.gate.is_open() {
+            // The task goes on, and took what there was when it shut the gate.
+            state.promised = false;
+            return (0, false);
+        }
+        let before = state.weight;
+        state.write_past(now);
+        let after = state.weight;
+        let more = state.gate.is_open() && state.is_publication_next();
+        state.promised = more;
+        let done = more || (state.gate.is_open() && state.queue.is_empty());
+        drop(state);
+        if !done {
+            self.signal.raise(Signal::MAIL);
+        }
+        self.note_taken(before, after);
+        (before - after, more)
+    }
+
+    /// Leaves what is owed to the connection's own task.
+    pub(super) fn hand_over(&self) {
+        self.lock().promised = false;
+        self.signal.raise(Signal::MAIL);
+    }
+
+    /// The runtime that [`offer`](Self::offer) named.
+    pub(super) fn home(&self) -> Option<Handle> {
+        self.lock().gate.home().cloned()
+    }
+
+    /// The connection waits: what topics send may go past it, to the stream itself.
+    pub(crate) fn open_gate(&self, bypass: impl FnOnce() -> Option<Bypass>) -> bool {
+        let mut state = self.lock();
+        // Whoever has queued something has woken the connection. Without topics nothing would go this way.
+        state.phase == Phase::Open
+            && state.queue.is_empty()
+            && !state.topics.is_empty()
+            && state.gate.open(bypass)
+    }
+
+    /// The connection goes on: nothing passes it any more. Says what has passed, and whether there is mail.
+    pub(crate) fn shut_gate(&self) -> (Option<Passed>, bool) {
+        let mut state = self.lock();
+        state.gate.shut();
+        (state.gate.take_passed(), !state.queue.is_empty())
     }
 
     /// The oldest item, for the session to send, and whether there are more behind it.
     pub(crate) fn pop(&self) -> Option<(Mail, bool)> {
         let mut state = self.lock();
-        let mail = state.queue.pop()?;
-        let more = !state.queue.is_empty();
         let before = state.weight;
-        state.weight = state.weight.saturating_sub(mail.weight());
-        let room = before > self.soft() && state.weight <= self.soft();
+        let mail = state.pop()?;
+        let (after, more) = (state.weight, !state.queue.is_empty());
         drop(state);
-        if room {
+        self.note_taken(before, after);
+        Some((mail, more))
+    }
+
+    /// Tells who waits for room.
+    fn note_taken(&self, before: usize, after: usize) {
+        if before > self.soft() && after <= self.soft() {
             self.room.notify_waiters();
         }
-        Some((mail, more))
     }
 
     #[cfg(test)]
@@ -226,7 +275,10 @@ impl Outbox {
         state.weight = 0;
         let queue = std::mem::take(&mut state.queue);
         let topics = std::mem::take(&mut state.topics);
+        // The stream is not kept open by who still has a handle.
+        let gate = std::mem::take(&mut state.gate);
         drop(state);
+        drop(gate);
         drop(queue);
         self.room.notify_waiters();
         topics
@@ -243,63 +295,6 @@ impl fmt::Debug for Outbox {
         out.debug_struct("Outbox")
             .field("session", &self.session)
             .finish_non_exhaustive()
-    }
-}
-
-impl State {
-    fn check_open(&self) -> Result<(), UseError> {
-        if self.phase == Phase::Open {
-            Ok(())
-        } else {
-            Err(UseError::Closed)
-        }
-    }
-
-    /// One item always fits into an empty queue, whatever its size.
-    fn has_room(&self, mail: &Mail, hard: usize) -> bool {
-        self.queue.is_empty() || self.weight.saturating_add(mail.weight()) <= hard
-    }
-
-    fn push(&mut self, mail: Mail) {
-        self.weight = self.weight.saturating_add(mail.weight());
-        self.queue.push(mail);
-    }
-
-    /// Throws the oldest publications away until `mail` fits. What handles sent is not touched.
-    fn make_room(&mut self, mail: &Mail, hard: usize) -> bool {
-        let mut surplus = self.weight.saturating_add(mail.weight()).saturating_sub(hard);
-        let published: usize = self
-            .queue
-            .iter()
-            .filter(|m| m.is_published())
-            .map(Mail::weight)
-            .sum();
-        // With nothing but publications in the queue an oversized one may still have it all to itself.
-        if published < surplus && self.queue.iter().any(|m| !m.is_published()) {
-            return false;
-        }
-        let mut removed = 0;
-        self.queue.retain(|old| {
-            if surplus == 0 || !old.is_published() {
-                return true;
-            }
-            surplus = surplus.saturating_sub(old.weight());
-            removed += old.weight();
-            false
-        });
-        self.weight = self.weight.saturating_sub(removed);
-        true
-    }
-
-    /// The publications are gone and 1013 takes their place; what handles sent goes out before it.
-    fn close_for_slowness(&mut self) {
-        self.queue.retain(|old| !old.is_published());
-        self.weight = self.queue.iter().map(Mail::weight).sum();
-        self.push(Mail::Close(
-            CloseCode::TRY_AGAIN_LATER,
-            Cow::Borrowed("subscriber too slow"),
-        ));
-        self.phase = Phase::Closing;
     }
 }
 
@@ -350,12 +345,12 @@ mod tests {
         let outbox = outbox();
         for _ in 0..HARD / ITEM_OVERHEAD {
             assert_eq!(
-                outbox.offer(&published(1, 0), Overflow::DropNewest),
+                outbox.offer(&published(1, 0), Overflow::DropNewest).0,
                 Offered::Queued
             );
         }
         assert_eq!(
-            outbox.offer(&published(1, 0), Overflow::DropNewest),
+            outbox.offer(&published(1, 0), Overflow::DropNewest).0,
             Offered::Dropped
         );
         assert_eq!(outbox.dropped(), 1);
@@ -368,7 +363,7 @@ mod tests {
     fn an_empty_queue_takes_one_message_of_any_size() {
         let outbox = outbox();
         assert_eq!(
-            outbox.offer(&published(1, 5 * HARD), Overflow::DropNewest),
+            outbox.offer(&published(1, 5 * HARD), Overflow::DropNewest).0,
             Offered::Queued
         );
         assert_eq!(
@@ -385,11 +380,11 @@ mod tests {
         outbox.offer(&published(1, 300), Overflow::DropOldest);
         outbox.try_send(Message::binary(vec![2; 300])).unwrap();
         assert_eq!(
-            outbox.offer(&published(3, 300), Overflow::DropOldest),
+            outbox.offer(&published(3, 300), Overflow::DropOldest).0,
             Offered::Dropped
         );
         assert_eq!(
-            outbox.offer(&published(4, 800), Overflow::DropOldest),
+            outbox.offer(&published(4, 800), Overflow::DropOldest).0,
             Offered::Dropped,
             "does not fit at all"
         );
@@ -405,10 +400,13 @@ mod tests {
         outbox.try_send(Message::binary(vec![9; 100])).unwrap();
         outbox.offer(&published(1, 600), Overflow::Close1013);
         assert_eq!(
-            outbox.offer(&published(2, 600), Overflow::Close1013),
+            outbox.offer(&published(2, 600), Overflow::Close1013).0,
             Offered::Closed
         );
-        assert_eq!(outbox.offer(&published(3, 1), Overflow::Close1013), Offered::Gone);
+        assert_eq!(
+            outbox.offer(&published(3, 1), Overflow::Close1013).0,
+            Offered::Gone
+        );
         assert_eq!(outbox.try_send(Message::text("late")), Err(UseError::Closed));
         assert_eq!(queued(&outbox), [(9, 100), (0, 1013)]);
     }

@@ -1,4 +1,5 @@
-//! From the mailbox to the socket: what topics and handles want sent, taken as the outgoing queue has room.
+//! From the mailbox to the socket: what topics and handles want sent, taken as the outgoing queue has room;
+//! and when topics may send past it.
 
 use std::task::{Context, Poll};
 
@@ -6,7 +7,7 @@ use ws_handler::{ReadBuffer, Signal, Wake};
 use ws_proto::{ReceivePath, UseError};
 
 use super::Session;
-use crate::hub::Mail;
+use crate::hub::{Mail, Passed};
 
 impl Session {
     /// Takes from the mailbox what the outgoing queue has room for. The rest waits there, where its bounds apply.
@@ -49,14 +50,43 @@ impl Session {
         receive: &mut ReceivePath,
         buffer: &mut ReadBuffer,
     ) -> Poll<Wake> {
+        if self.gate_open {
+            self.shut_gate();
+        }
         loop {
             self.deliver_mail();
             match self.link.poll_wake(cx, receive, buffer) {
                 Poll::Ready(Wake::Mail) => self.mail_waits = true,
                 // It wrote before it waits: there may be room now for what waits in the mailbox.
                 Poll::Pending if self.can_deliver() => {}
-                other => return other,
+                Poll::Pending => {
+                    if self.outbox.is_some() {
+                        self.open_gate();
+                    }
+                    return Poll::Pending;
+                }
+                ready => return ready,
             }
+        }
+    }
+
+    /// The connection waits: until it is polled again, what topics send may go past it.
+    #[inline(never)]
+    fn open_gate(&mut self) {
+        if let Some(outbox) = self.outbox.as_ref().filter(|_| self.link.may_be_bypassed()) {
+            self.gate_open = outbox.open_gate(|| self.link.bypass());
+        }
+    }
+
+    /// The connection goes on, and hears of what has passed it.
+    #[inline(never)]
+    fn shut_gate(&mut self) {
+        self.gate_open = false;
+        let Some(outbox) = &self.outbox else { return };
+        let (passed, mail) = outbox.shut_gate();
+        self.mail_waits |= mail;
+        if let Some(Passed { at, rest }) = passed {
+            self.link.handle_bypassed(at, rest);
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Session {
     outbox: Option<Arc<Outbox>>,
     /// There is or was something in the mailbox that is not delivered yet.
     mail_waits: bool,
+    /// What topics send may go past this session.
+    gate_open: bool,
     /// Still among the open sessions of its route and servlet.
     entered: bool,
 }
@@ -84,6 +86,7 @@ impl Session {
             attributes,
             outbox: None,
             mail_waits: false,
+            gate_open: false,
             entered: true,
         }
     }

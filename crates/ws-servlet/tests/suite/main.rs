@@ -13,6 +13,7 @@ mod counted;
 mod endings;
 mod extensions;
 mod mail;
+mod past;
 mod rig;
 mod routing;
 mod shared_factory;
