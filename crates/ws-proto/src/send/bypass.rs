@@ -39,6 +39,8 @@ mod tests {
     use super::*;
     use crate::code::CloseCode;
     use crate::config::Config;
+    use crate::ext::{Extensions, FragmentExtension, ReservedBits};
+    use crate::mask::MaskKey;
     use crate::message::MessageKind;
     use crate::send::PreparedMessage;
 
@@ -63,6 +65,23 @@ mod tests {
         send.close(Some((CloseCode::NORMAL, ""))).unwrap();
         send.advance(send.remaining());
         assert!(!send.may_be_bypassed(), "a Close frame was the last");
+    }
+
+    #[test]
+    fn frames_that_are_masked_or_changed_go_the_usual_way() {
+        let masks = || MaskKey([1; 4]);
+        let client = SendPath::client(Arc::new(Config::client()), Box::new(masks));
+        assert!(!client.may_be_bypassed());
+        let mut extensions = Extensions::new();
+        assert!(server().with_extensions(&extensions).may_be_bypassed());
+        extensions
+            .add_frames(
+                "fragment",
+                ReservedBits::NONE,
+                Arc::new(FragmentExtension::new(Some(100), 1)),
+            )
+            .unwrap();
+        assert!(!server().with_extensions(&extensions).may_be_bypassed());
     }
 
     #[test]
