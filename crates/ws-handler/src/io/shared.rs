@@ -29,6 +29,8 @@ impl SharedTcp {
         self.half.as_ref()
     }
 
+    // Never inlined into `Io`, where they would make the way of an ordinary TCP stream longer.
+
     #[inline(never)]
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.half).poll_read(cx, buf)

@@ -174,11 +174,17 @@ impl Timers {
     /// It is `now`, until this is called again. A clock that goes back stands still here.
     #[inline]
     pub fn handle_time(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.base);
-        match Tick::try_from(elapsed.as_millis()) {
-            Ok(tick) if tick < TICK_HIGH => self.now = self.now.max(tick.saturating_add(1)),
+        match self.tick_at(now) {
+            Some(tick) if tick <= TICK_HIGH => self.now = self.now.max(tick),
             _ => self.move_base(now),
         }
+    }
+
+    /// `None` if it lies so far from the base that no tick can tell.
+    #[inline]
+    fn tick_at(&self, at: Instant) -> Option<Tick> {
+        let elapsed = at.saturating_duration_since(self.base).as_millis();
+        Tick::try_from(elapsed).ok().map(|tick| tick.saturating_add(1))
     }
 
     /// Bytes came from the transport.
@@ -236,8 +242,7 @@ impl Timers {
     /// A data frame was sent at `at`, past the send path, which knows nothing of it
     /// ([`SendPath::may_be_bypassed`](crate::SendPath::may_be_bypassed)).
     pub fn on_data_bypassed(&mut self, at: Instant) {
-        let elapsed = at.saturating_duration_since(self.base).as_millis();
-        let at = Tick::try_from(elapsed).map_or(self.now, |tick| tick.saturating_add(1));
+        let at = self.tick_at(at).unwrap_or(self.now);
         if let Some(since) = self
             .since
             .get_mut(Timer::Idle as usize)

@@ -70,6 +70,8 @@ impl Session {
         }
     }
 
+    // Never inlined: those without a mailbox would pay for them at every wake.
+
     /// The connection waits: until it is polled again, what topics send may go past it.
     #[inline(never)]
     fn open_gate(&mut self) {

@@ -1,6 +1,7 @@
 //! Publications that are written past connections that wait.
 
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -131,8 +132,12 @@ async fn go_on(link: &mut Link<Io>, outbox: &Outbox) -> bool {
 }
 
 async fn several(hub: &Hub, count: u64) -> Vec<Waiting> {
+    numbered(hub, 1..=count).await
+}
+
+async fn numbered(hub: &Hub, sessions: RangeInclusive<u64>) -> Vec<Waiting> {
     let mut all = Vec::new();
-    for session in 1..=count {
+    for session in sessions {
         all.push(Waiting::new(hub, session).await);
     }
     all
@@ -407,13 +412,7 @@ fn every_runtime_serves_its_own_subscribers() {
         .build()
         .unwrap();
     let mut mine = busy.block_on(several(&hub, 5));
-    let mut theirs = late.block_on(async {
-        let mut theirs = Vec::new();
-        for session in 6..=9 {
-            theirs.push(Waiting::new(&hub, session).await);
-        }
-        theirs
-    });
+    let mut theirs = late.block_on(numbered(&hub, 6..=9));
     // From a thread without a runtime.
     assert_eq!(hub.publish("t", &PreparedMessage::text("x")), queued(9));
     let read = async |part: &mut Vec<Waiting>| {
